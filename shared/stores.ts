@@ -1,0 +1,154 @@
+/**
+ * What each role can do with a store, as types: a role is handed one of these and no more, so what it may not do does
+ * not compile. `shared/s3/` implements them; everything here throws {@link AirlockError} only, with these codes:
+ *
+ * - `not-found` for a definite 404 and nothing else; `already-exists` for a definite 412 of a create-only write;
+ * - `outcome-unknown` when a write may or may not have taken effect (time-out, reset, 5xx, 409): the caller finds out;
+ * - `source-changed` when the version that was asked for is no longer the one that is there;
+ * - `upload-missing` for NoSuchUpload; `object-unreadable` for SSE-C and archived classes;
+ * - `store-unavailable`, `slow-down`, `access-denied`, `credentials-invalid`, `bucket-missing`, `wrong-region`,
+ *   `clock-skew`, `request-invalid` as their names say, after the capped retries of what is safe to repeat.
+ */
+import type { VaultName } from "./names.ts";
+
+/** What a store keeps beside the bytes and Airlock carries over; nothing else is. */
+export interface ObjectAttributes {
+  /** User metadata: lower-case names without `x-amz-meta-`. */
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+  readonly contentDisposition?: string;
+  readonly cacheControl?: string;
+  /** As the header has it, an HTTP date. */
+  readonly expires?: string;
+}
+
+/** One exact version, as a listing shows it. */
+export interface StoredVersion {
+  readonly key: string;
+  /** null in an unversioned bucket and for the version called "null". */
+  readonly versionId: string | null;
+  /** With its quotes, as S3 sends it. */
+  readonly etag: string;
+  readonly sizeBytes: number;
+  /** Whole seconds or milliseconds, as the store has it. For a multipart object: when its upload was begun. */
+  readonly lastModified: Date;
+  readonly storageClass: string;
+}
+
+export interface ListPage {
+  readonly versions: readonly StoredVersion[];
+  /** Where the next page begins; null on the last one. Opaque. */
+  readonly next: string | null;
+}
+
+export interface ListOptions {
+  readonly prefix: string;
+  readonly cursor: string | null;
+  /** At most 1,000. */
+  readonly limit: number;
+  readonly signal: AbortSignal;
+}
+
+/** Both ends included, as in HTTP. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** An object whose headers are here and whose body has not been asked for yet. */
+export interface OpenedObject {
+  readonly sizeBytes: number;
+  readonly attributes: ObjectAttributes;
+  readonly etag: string;
+  readonly versionId: string | null;
+  readonly tagCount: number;
+  /** Reads the body, once. Ends early only by throwing: a short body is `store-unavailable`. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Drops the connection without reading the body. */
+  close(): void;
+}
+
+export interface MultipartUpload {
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface UploadedPart {
+  /** 1 to 10,000. */
+  readonly number: number;
+  readonly etag: string;
+  /** Base64, where the store was asked for one. */
+  readonly checksum: string | null;
+}
+
+export interface CreateOptions {
+  readonly attributes: ObjectAttributes;
+  readonly signal: AbortSignal;
+}
+
+/** A host's view of the drop-zone: creates, and nothing else. No call is repeated on its own. */
+export interface DropZoneWriter {
+  readonly bucket: string;
+  /** One create-only PUT (`If-None-Match: *`). */
+  createObject(key: string, body: Uint8Array, options: CreateOptions): Promise<void>;
+  beginUpload(key: string, options: CreateOptions): Promise<MultipartUpload>;
+  /** May be repeated: a part that is sent again replaces itself. */
+  uploadPart(upload: MultipartUpload, number: number, body: Uint8Array, signal: AbortSignal): Promise<UploadedPart>;
+  /** Create-only; the moment at which the object becomes visible. */
+  completeUpload(upload: MultipartUpload, parts: readonly UploadedPart[], signal: AbortSignal): Promise<void>;
+}
+
+/** What became of one version in a batch of deletes. `gone`: it is definitely no longer there. */
+export type DeleteOutcome = { readonly version: StoredVersion } & (
+  | { readonly outcome: "gone" }
+  | { readonly outcome: "failed"; readonly error: Error }
+);
+
+/** The mover's view of the drop-zone. */
+export interface DropZoneSource {
+  readonly bucket: string;
+  /** Decided by the start-up probe: whether versions are listed and deleted by id. */
+  readonly versioned: boolean;
+  listPage(options: ListOptions): Promise<ListPage>;
+  /** GET of exactly this version (by id, or with If-Match); a range for parallel readers. */
+  openVersion(version: StoredVersion, range: ByteRange | null, signal: AbortSignal): Promise<OpenedObject>;
+  readTags(version: StoredVersion, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** Deletes exactly these versions (by id; without one, only while the ETag is still the same), at most 1,000. */
+  deleteVersions(versions: readonly StoredVersion[], signal: AbortSignal): Promise<readonly DeleteOutcome[]>;
+  /** Delete markers, which only removals leave and which hide nothing here, are not touched by any role. */
+}
+
+/** The mover's view of the vault: adds, and never reads or deletes below `archive/`. */
+export interface VaultWriter {
+  readonly bucket: string;
+  /** One create-only PUT. Returns the vault's version id, null where the bucket has no versions. */
+  createObject(name: VaultName, body: Uint8Array, options: CreateOptions): Promise<string | null>;
+  beginUpload(name: VaultName, options: CreateOptions): Promise<MultipartUpload>;
+  uploadPart(upload: MultipartUpload, number: number, body: Uint8Array, signal: AbortSignal): Promise<UploadedPart>;
+  /** Create-only; the moment at which the name comes into being. */
+  completeUpload(upload: MultipartUpload, parts: readonly UploadedPart[], signal: AbortSignal): Promise<string | null>;
+  abortUpload(upload: MultipartUpload, signal: AbortSignal): Promise<void>;
+}
+
+/** Where one mover's ledger lies. Segments are numbered from 1. */
+export interface LedgerStore {
+  /** Numbers of the segments after `after`, ascending, found by listing. */
+  listSegments(after: number, signal: AbortSignal): AsyncIterable<number>;
+  /** Whole: at most 2 MiB, more is `ledger-corrupt`. `not-found` where there is none. */
+  readSegment(segment: number, signal: AbortSignal): Promise<Uint8Array>;
+  /** Create-only: the commit point of everything that the segment records. */
+  createSegment(segment: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+}
+
+/** The operator's view of the vault: reads. */
+export interface VaultReader {
+  readonly bucket: string;
+  listPage(options: ListOptions): Promise<ListPage>;
+  /** `versionId` null: the only (or latest) version. */
+  openObject(name: string, versionId: string | null, range: ByteRange | null, signal: AbortSignal): Promise<OpenedObject>;
+  /** The ids of all movers that have a ledger here. */
+  listMovers(signal: AbortSignal): Promise<readonly string[]>;
+  ledgerOf(mover: string): Pick<LedgerStore, "listSegments" | "readSegment">;
+}
