@@ -17,7 +17,7 @@ const HEX_SHA256 = /^[0-9a-f]{64}$/;
 export const encodingSteps = ["tar", "zstd", "age"] as const;
 export type EncodingStep = (typeof encodingSteps)[number];
 
-const statementSchema = z.strictObject({
+export const statementSchema = z.strictObject({
   v: z.literal(1),
   bucket: z.string().min(1).max(255),
   key: z.string().min(1).max(1024),
