@@ -1,0 +1,22 @@
+/** `npm run servers:install [-- NAME…]`: the servers and the tools that tests need, pinned, into the cache folder. */
+import { withInstallLock } from "./cache.ts";
+import { Missing } from "./server.ts";
+import { pickServers } from "./servers.ts";
+import { installTools } from "./tools.ts";
+
+const servers = pickServers(process.argv.slice(2));
+const steps: [string, () => Promise<string | string[]>][] = [
+  ...servers.map((server): [string, () => Promise<string>] => [server.name, () => server.install()]),
+  ["tools", installTools],
+];
+await withInstallLock(async () => {
+  for (const [name, install] of steps) {
+    try {
+      for (const line of [await install()].flat()) console.log(`${name}: ${line}`);
+    } catch (error) {
+      if (!(error instanceof Missing)) throw error;
+      console.error(`${name}: MISSING: ${error.message}`);
+      process.exitCode = 1;
+    }
+  }
+});
