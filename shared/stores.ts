@@ -37,8 +37,18 @@ export interface StoredVersion {
   readonly storageClass: string;
 }
 
+/** What a delete without a version id leaves behind in a versioned bucket: it hides the versions below it. */
+export interface DeleteMarker {
+  readonly key: string;
+  /** null for the marker called "null". */
+  readonly versionId: string | null;
+  readonly lastModified: Date;
+}
+
 export interface ListPage {
   readonly versions: readonly StoredVersion[];
+  /** Those on this page; always empty in an unversioned bucket. */
+  readonly deleteMarkers: readonly DeleteMarker[];
   /** Where the next page begins; null on the last one. Opaque. */
   readonly next: string | null;
 }
