@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { readConfig } from "../shared/config/read-config.ts";
+import type { StoreConfig } from "../shared/config/store-config.ts";
+import { storeOf, storeSchema } from "../shared/config/store.ts";
+import { hostName, mapOf, moverId, publicKeys } from "../shared/config/values.ts";
+import type { PublicKey } from "../shared/keys.ts";
+
+export interface OperatorConfig {
+  /** With a key that can only read. */
+  readonly vault: StoreConfig;
+  /** Whose ledgers count. The operator's own lists: what the vault box says of itself proves nothing. */
+  readonly movers: ReadonlyMap<string, readonly PublicKey[]>;
+  readonly hosts: ReadonlyMap<string, readonly PublicKey[]>;
+}
+
+const KEYS = "at least one public key";
+const keys = publicKeys.refine((list) => list.length > 0, { error: KEYS });
+
+export const operatorSchema = z
+  .strictObject({
+    vault: storeSchema({}),
+    movers: mapOf(moverId, keys).refine((movers) => movers.size > 0, {
+      error: "at least one mover, such as mover-a: [ed25519:…]",
+    }),
+    hosts: mapOf(hostName, keys).default(new Map()),
+  })
+  .transform((given): OperatorConfig => ({ ...given, vault: storeOf(given.vault) }));
+
+/** @throws {AirlockError} `config-invalid`, naming every fault */
+export function readOperatorConfig(file: string): Promise<OperatorConfig> {
+  return readConfig(file, operatorSchema);
+}
