@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from "node:crypto";
 import { AirlockError } from "./errors.ts";
 
 const PREFIX = "ed25519:";
@@ -36,10 +44,14 @@ export function parseSigningKey(pem: string, file: string): SigningKey {
     });
   }
   if (key.asymmetricKeyType !== "ed25519") {
-    throw new AirlockError("key-file", `${file} holds a key of type ${key.asymmetricKeyType ?? "unknown"}, not Ed25519`, {
-      subject: file,
-      remedy: "make one with `init`",
-    });
+    throw new AirlockError(
+      "key-file",
+      `${file} holds a key of type ${key.asymmetricKeyType ?? "unknown"}, not Ed25519`,
+      {
+        subject: file,
+        remedy: "make one with `init`",
+      },
+    );
   }
   return signingKeyOf(key);
 }
@@ -71,7 +83,12 @@ export function signBytes(signingKey: SigningKey, bytes: Uint8Array): Buffer {
 }
 
 /** The first of `keys` that is valid at `at` and made this signature, or null. */
-export function findSigner(keys: readonly PublicKey[], bytes: Uint8Array, signature: Uint8Array, at: Date): PublicKey | null {
+export function findSigner(
+  keys: readonly PublicKey[],
+  bytes: Uint8Array,
+  signature: Uint8Array,
+  at: Date,
+): PublicKey | null {
   for (const candidate of keys) {
     if (candidate.from !== null && at < candidate.from) continue;
     if (candidate.until !== null && at >= candidate.until) continue;

@@ -124,7 +124,8 @@ export function vaultNameOf(source: Source, attempt = 0): VaultName {
   const segments = source.key.split("/").map(encodeSegment);
   const basename = segments.at(-1) ?? "";
   const name = ["archive", ...segments.slice(0, -1), id, basename].join("/");
-  const fits = Buffer.byteLength(name) <= MAX_KEY_BYTES && segments.every((segment) => segment.length <= MAX_SEGMENT_BYTES);
+  const fits =
+    Buffer.byteLength(name) <= MAX_KEY_BYTES && segments.every((segment) => segment.length <= MAX_SEGMENT_BYTES);
   // the only place where a VaultName is made
   return (fits ? name : `archive/${segments[0] ?? ""}/_long/${id}`) as VaultName;
 }

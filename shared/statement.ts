@@ -94,7 +94,8 @@ export function parseStatement(bytes: Uint8Array, subject: string): SignedStatem
   const { statement, signature } = parsed.data;
   // Two parsers may disagree on which of two equal keys counts; what we read has to be all that was written.
   if (countKeys(text) !== Object.keys(statement).length + 2) throw invalid("a key stands twice", subject);
-  if ((statement.seq === 1) !== (statement.prev === null)) throw invalid("prev is null for seq 1, and only there", subject);
+  if ((statement.seq === 1) !== (statement.prev === null))
+    throw invalid("prev is null for seq 1, and only there", subject);
   return { statement, signature };
 }
 
@@ -120,7 +121,12 @@ export interface Claimed {
  * of the host's keys signed it. `at` picks the keys that count (a store's time, never the host's).
  * @throws {AirlockError} `statement-invalid`, `size-mismatch` or `signature-invalid`
  */
-export function verifyStatement(signed: SignedStatement, object: Claimed, keys: readonly PublicKey[], at: Date): PublicKey {
+export function verifyStatement(
+  signed: SignedStatement,
+  object: Claimed,
+  keys: readonly PublicKey[],
+  at: Date,
+): PublicKey {
   const { statement } = signed;
   const name = parseDropZoneName(object.key);
   const subject = object.key;
@@ -136,7 +142,9 @@ export function verifyStatement(signed: SignedStatement, object: Claimed, keys: 
     });
   }
   if (statement.size !== object.sizeBytes) {
-    throw new AirlockError("size-mismatch", `${object.sizeBytes} bytes are stored, ${statement.size} were stated`, { subject });
+    throw new AirlockError("size-mismatch", `${object.sizeBytes} bytes are stored, ${statement.size} were stated`, {
+      subject,
+    });
   }
   return signer;
 }
