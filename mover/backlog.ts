@@ -1,0 +1,151 @@
+import { CODES, type AirlockError, type Code } from "../shared/errors.ts";
+import type { Holds } from "../shared/ledger.ts";
+import { backoffMs, type Timing } from "../shared/retry.ts";
+import type { StoredVersion } from "../shared/stores.ts";
+
+/** Of what has to be tried again, per host; the oldest is forgotten, and so merely tried again sooner. */
+const MAX_REMEMBERED_PER_HOST = 1000;
+const MAX_EXAMPLES = 100;
+const RETRY = { baseMs: 1_000, capMs: 5 * 60_000 };
+const HOLD = { baseMs: 60_000, capMs: 24 * 3_600_000 };
+/** Stands for all hosts that are not configured: their names are anybody's choice. */
+export const UNKNOWN_HOST = "*";
+
+export type VersionId = string & { readonly versionIdOf: unique symbol };
+
+/** What tells one version of one object from every other within a bucket. */
+export function idOf(version: StoredVersion): VersionId {
+  // the only place where one is made
+  return `${version.key}@${version.versionId ?? version.etag}` as VersionId;
+}
+
+interface Failure {
+  readonly code: Code;
+  readonly failures: number;
+  readonly notBeforeMs: number;
+}
+
+/** What is under way, what just left, and what has to wait before it is tried again. In memory only: a restart tries at once. */
+export class Backlog {
+  readonly #timing: Timing;
+  readonly #active = new Set<VersionId>();
+  /** Left since the round before the last began: a listing that is older than the delete may still show them. */
+  #gone = { now: new Set<VersionId>(), before: new Set<VersionId>() };
+  readonly #failed = new Map<string, Map<VersionId, Failure>>();
+  #pass = new HoldCount();
+  #holds = new HoldCount();
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  beginRound(): void {
+    this.#gone = { now: new Set(), before: this.#gone.now };
+  }
+
+  /**
+   * What to do with a version that a listing shows: start it; let it be, for it is under way or just left (`busy`);
+   * or come back later, because its last try failed (`failed`) or it is `held`, which counts it in this pass.
+   */
+  look(version: StoredVersion, host: string): "start" | "busy" | "failed" | "held" {
+    const id = idOf(version);
+    if (this.#active.has(id) || this.#gone.now.has(id) || this.#gone.before.has(id)) return "busy";
+    const failure = this.#failed.get(host)?.get(id);
+    if (failure === undefined || this.#timing.now() >= failure.notBeforeMs) return "start";
+    if (CODES[failure.code].reaction !== "hold") return "failed";
+    this.#pass.add(host, failure.code, id);
+    return "held";
+  }
+
+  isActive(id: VersionId): boolean {
+    return this.#active.has(id);
+  }
+
+  begin(version: StoredVersion): void {
+    this.#active.add(idOf(version));
+  }
+
+  left(version: StoredVersion, host: string): void {
+    const id = idOf(version);
+    this.#active.delete(id);
+    this.#gone.now.add(id);
+    this.#failed.get(host)?.delete(id);
+  }
+
+  /** A refusal or failure that cost requests: remembered, so that the next try waits. */
+  failed(version: StoredVersion, host: string, error: AirlockError): { readonly first: boolean; readonly waitMs: number } {
+    const id = idOf(version);
+    this.#active.delete(id);
+    const ofHost = this.#failed.get(host) ?? new Map<VersionId, Failure>();
+    this.#failed.set(host, ofHost);
+    const before = ofHost.get(id);
+    const held = CODES[error.code].reaction === "hold";
+    const failures = before?.code === error.code ? before.failures + 1 : 1;
+    const waitMs = held ? Math.min(HOLD.capMs, HOLD.baseMs * 2 ** Math.min(failures - 1, 20)) : backoffMs(failures, RETRY, this.#timing.random);
+    ofHost.delete(id); // moves it to the young end
+    ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs });
+    for (const oldest of ofHost.keys()) {
+      if (ofHost.size <= MAX_REMEMBERED_PER_HOST) break;
+      ofHost.delete(oldest);
+    }
+    if (held) this.#pass.add(host, error.code, id);
+    return { first: failures === 1, waitMs };
+  }
+
+  /** A refusal by name alone, which costs nothing and is not remembered. */
+  refused(version: StoredVersion, host: string, code: Code): void {
+    this.#pass.add(host, code, idOf(version));
+  }
+
+  /** All that is there has been seen once more: what was counted meanwhile is what is held. True when that changed. */
+  endPass(): boolean {
+    const changed = JSON.stringify(this.#pass.counts()) !== JSON.stringify(this.#holds.counts());
+    this.#holds = this.#pass;
+    this.#pass = new HoldCount();
+    return changed;
+  }
+
+  get holds(): Holds {
+    return this.#holds.counts();
+  }
+
+  /** Up to 100 `KEY@VERSION` per host and reason. */
+  get heldExamples(): ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> {
+    return this.#holds.examples;
+  }
+}
+
+class HoldCount {
+  readonly #counts = new Map<string, Map<string, number>>();
+  readonly examples = new Map<string, Map<string, string[]>>();
+  readonly #counted = new Set<VersionId>();
+
+  add(host: string, reason: Code, id: VersionId): void {
+    // an object that fails again within one pass is still one object
+    if (this.#counted.has(id)) return;
+    if (this.#counted.size < MAX_REMEMBERED_PER_HOST) this.#counted.add(id);
+    const ofHost = getOrMake(this.#counts, host, () => new Map<string, number>());
+    const count = (ofHost.get(reason) ?? 0) + 1;
+    ofHost.set(reason, count);
+    if (count > MAX_EXAMPLES) return;
+    getOrMake(getOrMake(this.examples, host, () => new Map<string, string[]>()), reason, () => []).push(id);
+  }
+
+  /** By host and reason in order of name, so that equal counts are equal text. */
+  counts(): Holds {
+    const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+    return Object.fromEntries(sorted(this.#counts).map(([host, reasons]) => [host, Object.fromEntries(sorted(reasons))]));
+  }
+}
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,224 @@
+/**
+ * One move: discover → admit → copy → verify → commit → record → release. Each step takes only what the step before it
+ * returns, and no other code makes those types, so that deleting before recording does not compile.
+ */
+import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
+import type { Disposition, ExposureOrigin, NewEntry } from "../shared/ledger.ts";
+import type { Log } from "../shared/log.ts";
+import { vaultNameOf, type VaultName } from "../shared/names.ts";
+import { retry, type Timing } from "../shared/retry.ts";
+import type { DropZoneSource, MultipartUpload, ObjectAttributes, OpenedObject, StoredVersion, VaultWriter } from "../shared/stores.ts";
+import { admitName, findStatement, type Claim, type Eligible } from "./admit.ts";
+import type { HostPolicy } from "./config.ts";
+import { copyInParts, copyWhole, firstRange, type Copied, type Staged } from "./copy.ts";
+import type { LedgerWriter } from "./ledger-writer.ts";
+import type { MemoryWindow } from "./memory.ts";
+import { planCopy, type CopyPlan } from "./parts.ts";
+import type { Releaser } from "./release.ts";
+
+/** What a move needs; nothing here can read or delete in the vault. */
+export interface Tools {
+  readonly dropZone: DropZoneSource;
+  readonly vault: VaultWriter;
+  readonly ledger: LedgerWriter;
+  readonly releaser: Releaser;
+  readonly memory: MemoryWindow;
+  readonly hosts: ReadonlyMap<string, HostPolicy>;
+  readonly timing: Timing;
+  readonly log: Log;
+}
+
+declare const step: unique symbol;
+/** A value that only the step of that name makes. */
+type After<Step extends string, Value> = Value & { readonly [step]: Step };
+
+/** An exact version that a listing or an event named. */
+export interface Discovered {
+  readonly version: StoredVersion;
+  /** When this process first saw it, epoch ms. */
+  readonly seenAtMs: number;
+}
+
+type Admitted = After<"admit", { readonly found: Discovered; readonly eligible: Eligible; readonly opened: OpenedObject; readonly plan: CopyPlan; readonly claim: Claim | null; readonly tags: ReadonlyMap<string, string> }>;
+type Staging = After<"copy", { readonly admitted: Admitted; readonly name: VaultName; readonly copied: Copied; readonly attributes: ObjectAttributes }>;
+type Verified = After<"verify", { readonly staging: Staging; readonly sha256: string }>;
+type Committed = After<"commit", { readonly verified: Verified; readonly disposition: Disposition; readonly versionId: string | null }>;
+export type Recorded = After<"record", { readonly version: StoredVersion; readonly statements: readonly StoredVersion[]; readonly moved: Moved }>;
+/** Gone from the drop-zone: all of a move that the log and the status tell. */
+export type Released = After<"release", Moved>;
+
+export interface Moved {
+  readonly host: string;
+  readonly set: string | null;
+  readonly version: StoredVersion;
+  readonly sha256: string;
+  readonly disposition: Disposition;
+  readonly startedAtMs: number;
+  readonly completedAtMs: number;
+  readonly exposureFrom: ExposureOrigin;
+}
+
+/** @throws {AirlockError} whose code says whether to try again, to hold the object, or to halt */
+export async function move(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Released> {
+  return release(await archive(found, tools, signal), tools, signal);
+}
+
+/** All but the release. The memory that the move reserved is free again when this returns. */
+export async function archive(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Recorded> {
+  const eligible = admitName(found.version, tools.hosts, tools.dropZone.versioned);
+  const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
+  if (plan === null) throw tooLarge(found.version);
+  let committed: Committed;
+  {
+    using _window = await tools.memory.reserve(plan.windowBytes, signal);
+    await using cleanup = new AsyncDisposableStack();
+    const admitted = await admit(found, eligible, plan, tools, cleanup, signal);
+    const staging = await copy(admitted, tools, cleanup, signal);
+    committed = await commit(verify(staging), tools, signal);
+  }
+  return record(committed, tools);
+}
+
+async function admit(found: Discovered, eligible: Eligible, plan: CopyPlan, tools: Tools, cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Admitted> {
+  const { version } = found;
+  const opened = await tools.dropZone.openVersion(version, firstRange(plan), signal);
+  cleanup.defer(() => opened.close());
+  if (opened.sizeBytes !== version.sizeBytes) {
+    throw new AirlockError("source-changed", `it is ${opened.sizeBytes} bytes long, listed as ${version.sizeBytes}`, { subject: version.key });
+  }
+  const claim = await findStatement(eligible, version, opened, tools.dropZone, signal);
+  const tags = opened.tagCount > 0 ? await tools.dropZone.readTags(version, signal) : new Map<string, string>();
+  return { found, eligible, opened, plan, claim, tags } as Admitted; // the only place where one is made
+}
+
+async function copy(admitted: Admitted, tools: Tools, cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Staging> {
+  const { found, opened, plan } = admitted;
+  const { version } = found;
+  const { dropZone, vault } = tools;
+  const name = vaultNameOf({ bucket: dropZone.bucket, ...version });
+  const { attributes } = opened;
+  let copied: Copied;
+  if (plan.kind === "single") {
+    copied = await copyWhole({ version, opened, dropZone }, signal);
+  } else {
+    const upload = await vault.beginUpload(name, { attributes, signal });
+    cleanup.defer(() => abandon(upload, tools));
+    copied = await copyInParts({ version, opened, dropZone }, plan, upload, vault, signal);
+  }
+  return { admitted, name, copied, attributes } as Staging; // the only place where one is made
+}
+
+/** The digest of the bytes that were read is the stated one. Pure; without a statement it is what was read. */
+function verify(staging: Staging): Verified {
+  const { sha256 } = staging.copied;
+  const stated = staging.admitted.claim?.signed.statement.sha256 ?? sha256;
+  if (sha256 !== stated) {
+    throw new AirlockError("digest-mismatch", `its bytes have SHA-256 ${sha256}, the statement says ${stated}`, {
+      subject: staging.admitted.found.version.key,
+      remedy: "the object was altered after it was signed: keep it, and look at who can write to the drop-zone",
+    });
+  }
+  return { staging, sha256 } as Verified; // the only place where one is made
+}
+
+/** The vault name comes into being here, or is found to exist: then it holds this very source already. */
+async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Promise<Committed> {
+  const { name, copied, attributes } = verified.staging;
+  let asked = 0;
+  const outcome = await retry(
+    async (): Promise<Pick<Committed, "disposition" | "versionId">> => {
+      asked++;
+      try {
+        const versionId = await publish(copied.staged, name, attributes, tools.vault, signal);
+        return { disposition: "archived", versionId };
+      } catch (error) {
+        // Which version it became is known only to whoever got the store's answer.
+        if (isAirlockError(error, "already-exists")) return { disposition: asked > 1 ? "archived" : "already-archived", versionId: null };
+        throw error;
+      }
+    },
+    { attempts: 5, baseMs: 100, capMs: 5_000, retryable: (error) => isAirlockError(error, "outcome-unknown", "slow-down") },
+    tools.timing,
+    signal,
+  );
+  return { verified, ...outcome } as Committed; // the only place where one is made
+}
+
+function publish(staged: Staged, name: VaultName, attributes: ObjectAttributes, vault: VaultWriter, signal: AbortSignal): Promise<string | null> {
+  return staged.kind === "bytes"
+    ? vault.createObject(name, staged.bytes, { attributes, signal })
+    : vault.completeUpload(staged.upload, staged.parts, signal);
+}
+
+/** Resolves once the ledger's segment that holds the entry is in the vault: from here on the object may go. */
+async function record(committed: Committed, tools: Tools): Promise<Recorded> {
+  const { found, eligible, claim, tags } = committed.verified.staging.admitted;
+  const { version } = found;
+  const { completedAtMs, exposureFrom } = completion(found, claim);
+  const atMs = tools.timing.now();
+  const entry: NewEntry = {
+    at: new Date(atMs).toISOString(),
+    source: {
+      bucket: tools.dropZone.bucket,
+      key: version.key,
+      versionId: version.versionId,
+      etag: version.etag,
+      size: version.sizeBytes,
+      lastModified: version.lastModified.toISOString(),
+      tags: Array.from(tags, ([key, value]) => ({ key, value })),
+    },
+    vault: { name: committed.verified.staging.name, versionId: committed.versionId },
+    sha256: committed.verified.sha256,
+    statement: claim?.signed.statement ?? null,
+    signature: claim?.signed.signature ?? null,
+    hostKey: claim?.signer.id ?? null,
+    exposureMs: Math.max(0, atMs - completedAtMs),
+    exposureFrom,
+    disposition: committed.disposition,
+    findings: [],
+  };
+  await tools.ledger.append(entry);
+  const moved: Moved = {
+    host: eligible.hostName,
+    set: eligible.name?.set ?? null,
+    version,
+    sha256: committed.verified.sha256,
+    disposition: committed.disposition,
+    startedAtMs: found.seenAtMs,
+    completedAtMs,
+    exposureFrom,
+  };
+  return { version, statements: claim?.beside ?? [], moved } as unknown as Recorded; // the only place where one is made
+}
+
+/** Deletes exactly the version that was recorded, and its statement only once that is gone. */
+export async function release(recorded: Recorded, tools: Tools, signal: AbortSignal): Promise<Released> {
+  await tools.releaser.release([recorded.version], signal);
+  if (recorded.statements.length > 0) await tools.releaser.release(recorded.statements, signal);
+  return recorded.moved as Released; // the only place where one is made
+}
+
+/** When the object was complete: a multipart object's own last-modified is when its upload was begun. */
+function completion(found: Discovered, claim: Claim | null): { completedAtMs: number; exposureFrom: ExposureOrigin } {
+  const beside = claim?.beside.map((version) => version.lastModified.getTime()) ?? [];
+  if (beside.length > 0) return { completedAtMs: Math.min(...beside), exposureFrom: "statement" };
+  if (!/-\d+"?$/.test(found.version.etag)) return { completedAtMs: found.version.lastModified.getTime(), exposureFrom: "object" };
+  return { completedAtMs: found.seenAtMs, exposureFrom: "first-sight" };
+}
+
+/** An upload that was not completed has no name and is worth nothing; one that was is no upload any more. */
+async function abandon(upload: MultipartUpload, tools: Tools): Promise<void> {
+  try {
+    await tools.vault.abortUpload(upload, AbortSignal.timeout(30_000));
+  } catch (thrown) {
+    const error = toAirlockError(thrown);
+    if (error.code !== "upload-missing") tools.log.failure("upload-left", error, { key: upload.key });
+  }
+}
+
+function tooLarge(version: StoredVersion): AirlockError {
+  return new AirlockError("object-too-large", `${version.sizeBytes} bytes do not fit through the memory window`, {
+    subject: version.key,
+    remedy: "raise `memory` in the mover's configuration",
+  });
+}
