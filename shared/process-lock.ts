@@ -1,0 +1,95 @@
+/**
+ * One process at a time in a folder. The lock is SQLite's exclusive lock on a database file, which is a POSIX record
+ * lock (fcntl): the kernel drops it when the process ends, however it ends, so there is no stale lock to judge, and no
+ * pid whose number another process may have by now. Unlike flock, it is not inherited by child processes, so a backup
+ * command that outlives us does not keep it. Node has no call for either lock; SQLite is part of it.
+ *
+ * The folder has to be on a local file system (locks over NFS depend on the server). Nothing else in the process may
+ * open the file `lock`: closing it would drop the lock, as POSIX has it.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AirlockError, toAirlockError } from "./errors.ts";
+import { errorCode, replaceFile } from "./files.ts";
+
+const SQLITE_BUSY = 5;
+
+export interface ProcessLock {
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+/** A database that is collected as garbage is closed, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
+/**
+ * Takes the folder for this process; makes it (mode 700) where there is none. `pid` is written beside the lock, for the
+ * message that another process gives; nothing else depends on it.
+ * @throws {AirlockError} `locked` at once, without waiting, when another process has it
+ */
+export async function lockFolder(folder: string, pid: number): Promise<ProcessLock> {
+  const file = join(folder, "lock");
+  const database = openDatabase(folder, file);
+  try {
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    database.close();
+    throw isBusy(cause) ? lockedBy(folder, cause) : unusable(folder, cause);
+  }
+  held.add(database);
+  const release = (): void => {
+    if (held.delete(database)) database.close();
+  };
+  try {
+    await replaceFile(`${file}.pid`, `${pid}\n`, { mode: 0o600 });
+  } catch (cause) {
+    release();
+    throw unusable(folder, cause);
+  }
+  return { release, [Symbol.dispose]: release };
+}
+
+function openDatabase(folder: string, file: string): DatabaseSync {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return new DatabaseSync(file, { timeout: 0 });
+  } catch (cause) {
+    throw unusable(folder, cause);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  // extended result codes keep the primary one in their low byte
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+}
+
+function lockedBy(folder: string, cause: unknown): AirlockError {
+  const pid = readPid(join(folder, "lock.pid"));
+  const who = pid === null ? "another process" : `process ${pid}`;
+  return new AirlockError("locked", `${who} is at work in this folder`, {
+    subject: folder,
+    remedy: "wait for it or stop it; a process that has died leaves no lock behind",
+    cause,
+  });
+}
+
+function readPid(file: string): number | null {
+  try {
+    const text = readFileSync(file, "utf8").trim();
+    return /^\d{1,10}$/.test(text) ? Number(text) : null;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return null; // the other process has the lock and has not written its pid yet
+  }
+}
+
+function unusable(folder: string, cause: unknown): AirlockError {
+  if (errorCode(cause) === "ENOSPC") return toAirlockError(cause);
+  const reason = errorCode(cause) ?? "unknown";
+  return new AirlockError("config-invalid", `the folder cannot be used: ${reason}`, {
+    subject: folder,
+    remedy: "name a folder on a local disk that the user that this runs as may write to",
+    cause,
+  });
+}
