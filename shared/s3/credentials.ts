@@ -1,0 +1,56 @@
+import { readFile, stat } from "node:fs/promises";
+import type { S3ClientConfig } from "@aws-sdk/client-s3";
+import type { CredentialSource } from "../config/store-config.ts";
+import { AirlockError } from "../errors.ts";
+
+const MAX_SECRET_BYTES = 4096;
+/** The SDK asks again when less than five minutes are left; so it looks at the files about every ten seconds. */
+const SDK_REFRESH_MS = 5 * 60_000;
+const LOOK_AGAIN_MS = 10_000;
+
+/** What the SDK's client is told; nothing for its own default chain. */
+export function credentialsConfig(source: CredentialSource): Pick<S3ClientConfig, "credentials" | "profile"> {
+  if (source.kind === "chain") return {};
+  if (source.kind === "profile") return { profile: source.profile };
+  return { credentials: fileCredentials(source.accessKeyIdFile, source.secretAccessKeyFile) };
+}
+
+/** Read again whenever one of the two files has changed, so that a key can be rotated without a restart. */
+export function fileCredentials(accessKeyIdFile: string, secretAccessKeyFile: string, now: () => number = Date.now) {
+  let stamp = "";
+  let read = { accessKeyId: "", secretAccessKey: "" };
+  return async () => {
+    const current = `${await stampOf(accessKeyIdFile)} ${await stampOf(secretAccessKeyFile)}`;
+    if (current !== stamp) {
+      read = { accessKeyId: await readLine(accessKeyIdFile), secretAccessKey: await readLine(secretAccessKeyFile) };
+      stamp = current;
+    }
+    return { ...read, expiration: new Date(now() + SDK_REFRESH_MS + LOOK_AGAIN_MS) };
+  };
+}
+
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(path);
+    return `${mtimeMs}:${size}:${ino}`;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function readLine(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  const line = text.trim();
+  if (line === "" || line.length > MAX_SECRET_BYTES || /[\s\0]/.test(line)) throw unreadable(path, undefined);
+  return line;
+}
+
+function unreadable(path: string, cause: unknown): AirlockError {
+  return new AirlockError("credentials-invalid", "a credential file cannot be used", {
+    subject: path,
+    remedy: "the file has to be readable by this program and hold the key on one line, with nothing else",
+    cause,
+  });
+}

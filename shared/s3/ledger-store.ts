@@ -1,0 +1,72 @@
+import type { StoreConfig } from "../config/store-config.ts";
+import { AirlockError } from "../errors.ts";
+import type { LedgerStore } from "../stores.ts";
+import { openS3, type S3Options, type S3Store } from "./client.ts";
+import { nonsense } from "./errors.ts";
+import { listLatest } from "./list.ts";
+import { createObject } from "./uploads.ts";
+
+export const LEDGER_PREFIX = "_airlock/ledger/";
+const SEGMENT_NAME = /^(\d{12})\.jsonl$/;
+const MAX_SEGMENT_BYTES = 2 * 1024 * 1024;
+const PAGE = 1000;
+
+export async function openLedgerStore(
+  config: StoreConfig,
+  mover: string,
+  options: S3Options = {},
+): Promise<LedgerStore & AsyncDisposable> {
+  const store = await openS3(config, options);
+  return {
+    ...readLedger(store, mover),
+    async createSegment(segment, bytes, signal) {
+      const attributes = { metadata: new Map<string, string>(), contentType: "application/jsonl" };
+      await createObject(store, segmentName(mover, segment), bytes, { attributes, signal }, "STANDARD");
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** The reading half, which the operator has too. */
+export function readLedger(store: S3Store, mover: string): Pick<LedgerStore, "listSegments" | "readSegment"> {
+  const prefix = `${LEDGER_PREFIX}${mover}/`;
+
+  async function* listSegments(after: number, signal: AbortSignal): AsyncIterable<number> {
+    let latest = after;
+    let cursor: string | null = null;
+    const startAfter = after === 0 ? null : segmentName(mover, after);
+    do {
+      const page = await listLatest(store, { prefix, cursor, limit: PAGE, signal }, startAfter);
+      for (const { key } of page.versions) {
+        const match = SEGMENT_NAME.exec(key.slice(prefix.length));
+        if (match === null) continue; // only this mover can write here, and a name that is not a segment's is not read
+        const segment = Number(match[1]);
+        if (segment <= latest) throw nonsense(store.describe("ListObjectsV2", "read", prefix), "segments out of order");
+        latest = segment;
+        yield segment;
+      }
+      cursor = page.next;
+    } while (cursor !== null);
+  }
+
+  async function readSegment(segment: number, signal: AbortSignal): Promise<Uint8Array> {
+    const key = segmentName(mover, segment);
+    return store.repeat(signal, async () => {
+      const opened = await store.bytes.getObject({ key, versionId: null, range: null, ifMatch: null, signal });
+      if (opened.sizeBytes > MAX_SEGMENT_BYTES) {
+        opened.close();
+        throw new AirlockError("ledger-corrupt", `a ledger segment of ${opened.sizeBytes} bytes`, {
+          subject: `s3://${store.config.bucket}/${key}`,
+          remedy: "no mover writes segments of over 2 MiB: find out who wrote this one",
+        });
+      }
+      return Buffer.concat(await Array.fromAsync(opened.body));
+    });
+  }
+
+  return { listSegments, readSegment };
+}
+
+function segmentName(mover: string, segment: number): string {
+  return `${LEDGER_PREFIX}${mover}/${String(segment).padStart(12, "0")}.jsonl`;
+}

@@ -1,0 +1,164 @@
+/** The one place that opens connections. Redirects are never followed; every wait and every size has a bound. */
+import { Readable } from "node:stream";
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
+import { findLateError, MAX_ERROR_BYTES, StoreAnswer } from "./answer.ts";
+
+export interface Timeouts {
+  /** TCP and TLS together. */
+  readonly connectMs: number;
+  /** Without any progress, in either direction. */
+  readonly idleMs: number;
+  /** A body that stays below this on average, once `idleMs` have been spent waiting for it, is given up. */
+  readonly minBytesPerSecond: number;
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 10_000, idleMs: 60_000, minBytesPerSecond: 1024 };
+export const DEFAULT_MAX_CONNECTIONS = 64;
+
+/** An answer to anything but a GET of an object: listings of 1,000 keys of 1,024 bytes, all of them encoded, fit. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Bodies above this are sent in slices, so that each slice counts as progress. */
+const SLICE_BYTES = 256 * 1024;
+
+export interface HttpRequest {
+  /** `https://host:port` */
+  readonly origin: string;
+  readonly method: "GET" | "PUT" | "POST" | "DELETE" | "HEAD";
+  /** With its query, as it is sent. */
+  readonly path: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array | null;
+  readonly signal: AbortSignal;
+}
+
+/** A 2xx. Its body must be read, or destroyed. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; a name that came twice has its values joined by a comma. One character is one byte. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Dispatcher.ResponseData["body"];
+}
+
+export interface Network {
+  readonly timeouts: Timeouts;
+  /** Resolves for 2xx only; anything else is thrown as {@link StoreAnswer}. */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** {@link send}, with its body read whole; a 200 that carries an error is thrown likewise. */
+  sendAndRead(request: HttpRequest): Promise<{ response: HttpResponse; body: Uint8Array }>;
+  /** Yields a body under the pace that {@link Timeouts} ask for. */
+  paced(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  /** The `Date` of the latest answer of any kind, and when it came in. */
+  lastDate(): { readonly store: Date; readonly here: Date } | null;
+  close(): Promise<void>;
+}
+
+export class SlowBodyError extends Error {
+  readonly code = "SLOW_BODY";
+}
+
+export class OversizeBodyError extends Error {
+  readonly code = "OVERSIZE_BODY";
+}
+
+export function openNetwork(timeouts: Timeouts, maxConnections: number): Network {
+  const options = {
+    connections: maxConnections,
+    headersTimeout: timeouts.idleMs,
+    bodyTimeout: timeouts.idleMs,
+    connect: { timeout: timeouts.connectMs },
+  };
+  // plain http is for loopback and for whoever asked for it: it goes to the store directly, never through a proxy
+  const direct = new Agent(options);
+  const proxied = new EnvHttpProxyAgent({ ...options, httpProxy: "" });
+
+  let lastDate: { store: Date; here: Date } | null = null;
+
+  async function send({ origin, method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    const flat: string[] = [];
+    for (const [name, value] of headers) if (name !== "host" && name !== "content-length") flat.push(name, value);
+    if (body !== null) flat.push("content-length", String(body.length));
+    const answer = await (origin.startsWith("https:") ? proxied : direct).request({
+      origin,
+      method,
+      path,
+      headers: flat,
+      signal,
+      body: body === null || body.length <= SLICE_BYTES ? body : Readable.from(slices(body), { objectMode: false }),
+    });
+    const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
+    const date = response.headers.get("date");
+    if (date !== undefined) lastDate = { store: new Date(date), here: new Date() };
+    if (response.status >= 200 && response.status < 300) return response;
+    const text = Buffer.from(await readPrefix(response.body, MAX_ERROR_BYTES)).toString("utf8");
+    throw new StoreAnswer({ status: response.status, headers: response.headers, body: text, receivedAt: new Date() });
+  }
+
+  async function sendAndRead(request: HttpRequest): Promise<{ response: HttpResponse; body: Uint8Array }> {
+    const response = await send(request);
+    const body = await readPrefix(response.body, MAX_ANSWER_BYTES + 1);
+    if (body.length > MAX_ANSWER_BYTES) throw new OversizeBodyError(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    const { status, headers } = response;
+    const text = Buffer.from(body.subarray(0, MAX_ERROR_BYTES)).toString("utf8");
+    const late =
+      request.method === "HEAD" ? null : findLateError({ status, headers, body: text, receivedAt: new Date() });
+    if (late !== null) throw late;
+    return { response, body };
+  }
+
+  /** Drops the connection when there is more than `limit`. */
+  async function readPrefix(body: HttpResponse["body"], limit: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of paced(body)) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= limit) break;
+    }
+    return Buffer.concat(chunks, Math.min(size, limit));
+  }
+
+  /** Only the time spent waiting for the store counts: a reader may take as long as it likes. */
+  async function* paced(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    const iterator = body[Symbol.asyncIterator]();
+    let waitedMs = 0;
+    let received = 0;
+    try {
+      for (;;) {
+        const from = performance.now();
+        const next = await iterator.next();
+        if (next.done === true) return;
+        waitedMs += performance.now() - from;
+        received += next.value.length;
+        if (waitedMs > timeouts.idleMs + (received / timeouts.minBytesPerSecond) * 1000) {
+          throw new SlowBodyError(`${received} bytes in ${Math.round(waitedMs / 1000)} s`);
+        }
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  return {
+    timeouts,
+    send,
+    sendAndRead,
+    paced,
+    lastDate: () => (lastDate === null || Number.isNaN(lastDate.store.getTime()) ? null : lastDate),
+    async close() {
+      await Promise.all([direct.destroy(), proxied.destroy()]);
+    },
+  };
+}
+
+function* slices(body: Uint8Array): Iterable<Uint8Array> {
+  for (let start = 0; start < body.length; start += SLICE_BYTES) yield body.subarray(start, start + SLICE_BYTES);
+}
+
+function joinHeaders(headers: Record<string, string | string[] | undefined>): ReadonlyMap<string, string> {
+  const joined = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined.set(name, typeof value === "string" ? value : value.join(","));
+  }
+  return joined;
+}
