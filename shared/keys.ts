@@ -57,7 +57,7 @@ export function parseSigningKey(pem: string, file: string): SigningKey {
 }
 
 export function formatSigningKey(signingKey: SigningKey): string {
-  return signingKey.key.export({ type: "pkcs8", format: "pem" }).toString();
+  return signingKey.key.export({ type: "pkcs8", format: "pem" });
 }
 
 function signingKeyOf(key: KeyObject): SigningKey {

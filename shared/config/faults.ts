@@ -86,13 +86,12 @@ function faultsOfIssue(issue: Issue, above: Path, yaml: YamlFile, schema: z.core
         return { line, path: formatPath([...path, key]), text: unknownKey(key, keysAt(schema, path)) };
       });
     case "invalid_key": {
-      const key = path.at(-1);
       const expected = issue.issues[0]?.message ?? "another key";
       return [
         {
           line: yaml.lineOfKey(path),
           path: formatPath(path),
-          text: `found the key ${quote(key)}, expected ${expected}`,
+          text: `found the key ${quote(String(path.at(-1)))}, expected ${expected}`,
         },
       ];
     }
@@ -139,14 +138,13 @@ function describe(value: unknown, path: Path): string | null {
   if (value === undefined) return null;
   if (value === null) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  if (typeof value === "object") return "a map";
-  if (typeof value !== "string") return String(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string") return "a map";
   const hidden = path.some((step) => PRIVATE_KEYS.has(String(step))) || PRIVATE_TEXT.test(value);
   return hidden ? "a text that is not repeated here" : quote(value);
 }
 
-function quote(value: unknown): string {
-  const text = String(value);
+function quote(text: string): string {
   return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
 
@@ -154,7 +152,7 @@ function formatPath(path: Path): string {
   let text = "";
   for (const step of path) {
     if (typeof step === "number") text += `[${step}]`;
-    else text += `${text === "" ? "" : "."}${/^[\w.-]+$/.test(String(step)) ? String(step) : quote(step)}`;
+    else text += `${text === "" ? "" : "."}${/^[\w.-]+$/.test(String(step)) ? String(step) : quote(String(step))}`;
   }
   return text;
 }
