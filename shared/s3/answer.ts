@@ -37,7 +37,8 @@ export class StoreAnswer extends Error {
     this.date = readDate(readElement(text, "ServerTime")) ?? readDate(headers.get("date") ?? null);
     this.retryAfterMs = readRetryAfter(headers.get("retry-after"), receivedAt);
     this.encrypted =
-      /^KMS\./.test(s3Code ?? "") || /server[- ]side encryption|customer key/i.test(readElement(text, "Message") ?? "");
+      s3Code?.startsWith("KMS.") === true ||
+      /server[- ]side encryption|customer key/i.test(readElement(text, "Message") ?? "");
   }
 }
 

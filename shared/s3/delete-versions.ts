@@ -11,12 +11,13 @@ const SINGLE_PARALLEL = 16;
 /** XML carries neither control characters nor non-characters, and parsers fold some of what it does carry. */
 const FIT_FOR_XML = /^[\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufffc]*$/;
 
-export interface VersionDeleter {
-  deleteVersions(versions: readonly StoredVersion[], signal: AbortSignal): Promise<readonly DeleteOutcome[]>;
-}
+export type DeleteVersions = (
+  versions: readonly StoredVersion[],
+  signal: AbortSignal,
+) => Promise<readonly DeleteOutcome[]>;
 
 /** `versioned`: whether the bucket is; then even the version called "null" is named. */
-export function createVersionDeleter(store: S3Store, versioned: boolean): VersionDeleter {
+export function createVersionDeleter(store: S3Store, versioned: boolean): DeleteVersions {
   /** Some stores know no batches, or refuse them to all but the bucket's owner. */
   let batches = versioned;
 
@@ -110,7 +111,7 @@ export function createVersionDeleter(store: S3Store, versioned: boolean): Versio
     }
   }
 
-  return { deleteVersions };
+  return deleteVersions;
 }
 
 /** A definite 404 is what was wanted. */

@@ -20,7 +20,7 @@ export async function openDropZoneSource(
 ): Promise<DropZoneSource & AsyncDisposable> {
   const store = await openS3(config, options);
   const { versioned } = options;
-  const { deleteVersions } = createVersionDeleter(store, versioned);
+  const deleteVersions = createVersionDeleter(store, versioned);
 
   /** Names the version called "null" where it could be another than the latest. */
   function versionIdOf({ versionId }: StoredVersion): string | null {

@@ -29,7 +29,8 @@ export function createRequestHandler(network: Network): NonNullable<S3ClientConf
     };
     if (request.query?.["x-id"] === "GetObject") {
       const { status, headers, body } = await network.send(sent);
-      return { response: { statusCode: status, headers: Object.fromEntries(headers), body } };
+      // `received`: the headers as they came, since the SDK parses some of its own copy away
+      return { response: { statusCode: status, headers: Object.fromEntries(headers), body, received: headers } };
     }
     const { response, body } = await network.sendAndRead(sent);
     return { response: { statusCode: response.status, headers: Object.fromEntries(response.headers), body } };

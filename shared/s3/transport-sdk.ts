@@ -133,18 +133,19 @@ export function addHeaders(
   );
 }
 
-/** Status and headers as they came: the SDK parses some away (Expires) and knows no status but its own. */
+/** Status and headers as our request handler had them: the SDK parses some away (Expires). */
 function watchAnswer(command: GetObjectCommand): () => { status: number; headers: ReadonlyMap<string, string> } {
-  let seen: { statusCode: number; headers: Record<string, string> } = { statusCode: 0, headers: {} };
+  let seen: { statusCode: number; received: ReadonlyMap<string, string> } = { statusCode: 0, received: new Map() };
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
+      // the response is the one that our request handler made, typed unknown by the SDK
       seen = result.response as typeof seen;
       return result;
     },
     { step: "deserialize", name: "watchAnswer", priority: "low" },
   );
-  return () => ({ status: seen.statusCode, headers: new Map(Object.entries(seen.headers)) });
+  return () => ({ status: seen.statusCode, headers: seen.received });
 }
 
 function ignoreAfterClose(): void {}
