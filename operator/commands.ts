@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import type { Io } from "../shared/cli.ts";
+import { runKeygen, type KeygenOptions } from "./keygen-command.ts";
+import { runLs, type LsOptions } from "./ls-command.ts";
+import { runRestore, type RestoreOptions } from "./restore-command.ts";
+import { runVerify, type VerifyOptions } from "./verify-command.ts";
+
+const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …; a day or minute means all of it";
+
+export function declareCommands(program: Command, io: Io): void {
+  program
+    .command("keygen")
+    .description("make an age identity; its recipient goes into the hosts' configuration")
+    .option("--pq", "post-quantum keys (ML-KEM-768 with X25519)")
+    .option("--out <FILE>", "write the identity to this new file, and only the recipient to standard output")
+    .action((options: KeygenOptions) => runKeygen(io, options));
+
+  program
+    .command("ls")
+    .description("list what the vault holds")
+    .argument("[HOST[/SET]]", "only this host or set; without a set, the newest of each are shown")
+    .option("--at <TIME>", `what was there then, ${TIME_HELP}`)
+    .action((what: string | undefined, options: LsOptions) => runLs(io, what, options));
+
+  program
+    .command("restore")
+    .description("restore the newest object of a set, after verifying it")
+    .argument("<HOST/SET>", "the set, or the whole key of one object")
+    .option("--at <TIME>", `the newest that was there then, ${TIME_HELP}`)
+    .option("--to <DIR>", "where to; `-` writes the decoded bytes to standard output", ".")
+    .option("--identity <FILE>", "the age identity to decrypt with; `-` reads it from standard input")
+    .option("--raw", "the stored bytes as they are: neither decrypted nor unpacked")
+    .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
+    .action((what: string, options: RestoreOptions) => runRestore(io, what, options));
+
+  program
+    .command("verify")
+    .description("verify ledgers, signatures and what the vault holds; exit 5 on any finding")
+    .option("--read", "read every byte of every object, too")
+    .action((options: VerifyOptions) => runVerify(io, options));
+}

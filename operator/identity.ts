@@ -1,0 +1,74 @@
+import { readFile } from "node:fs/promises";
+import { Decrypter } from "age-encryption";
+import { AirlockError, toAirlockError } from "../shared/errors.ts";
+
+/** A page of identities; no file of them is larger. */
+const MAX_IDENTITY_BYTES = 64 * 1024;
+
+/** How the person at the terminal is asked; what is typed is not shown. */
+export interface IdentityInput {
+  /** All of standard input, refused beyond `maxBytes`. */
+  readStdin(maxBytes: number): Promise<string>;
+  /** null where nobody can be asked. */
+  readonly askHidden: ((question: string) => Promise<string>) | null;
+}
+
+/**
+ * The age identities to decrypt with: from a file as age-keygen writes it, from standard input (`-`), or typed in. They
+ * stay in memory: nothing writes them anywhere, and no error repeats one.
+ * @throws {AirlockError} `key-file` or `usage`
+ */
+export async function readIdentities(from: string | null, input: IdentityInput): Promise<readonly string[]> {
+  if (from === null) {
+    if (input.askHidden === null) {
+      throw new AirlockError("usage", "the object is encrypted and there is no identity to decrypt it with", {
+        remedy:
+          "give --identity FILE, or --identity - and the identity on standard input; --raw restores the stored bytes",
+      });
+    }
+    return parseIdentities(await input.askHidden("age identity (AGE-SECRET-KEY-…, not shown): "), "what was typed");
+  }
+  if (from === "-") return parseIdentities(await input.readStdin(MAX_IDENTITY_BYTES), "standard input");
+  let text: string;
+  try {
+    text = await readFile(from, "utf8");
+  } catch (cause) {
+    throw new AirlockError("key-file", `the identity file can't be read: ${toAirlockError(cause).message}`, {
+      subject: from,
+      remedy: "give the file that holds the line AGE-SECRET-KEY-…",
+      cause,
+    });
+  }
+  return parseIdentities(text, from);
+}
+
+/** One identity a line; empty lines and comments (`#`) are passed over. @throws {AirlockError} `key-file` */
+export function parseIdentities(text: string, subject: string): readonly string[] {
+  const fail = (message: string): AirlockError =>
+    new AirlockError("key-file", message, {
+      subject,
+      remedy: "give the line that begins with AGE-SECRET-KEY-, as `airlock keygen` or `age-keygen` printed it",
+    });
+  if (text.length > MAX_IDENTITY_BYTES) throw fail(`it is longer than ${MAX_IDENTITY_BYTES} bytes`);
+  const identities: string[] = [];
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.trim();
+    if (line === "" || line.startsWith("#")) continue;
+    // Typed from paper, letters come in either case; the format knows upper case only.
+    const identity = line.toUpperCase();
+    if (!isIdentity(identity)) throw fail(`line ${index + 1} is not an age identity`);
+    identities.push(identity);
+  }
+  if (identities.length === 0) throw fail("it holds no age identity");
+  return identities;
+}
+
+/** The library's own error would repeat what it was given, so it is not kept. */
+function isIdentity(identity: string): boolean {
+  try {
+    new Decrypter().addIdentity(identity);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import { chmod, link, lstat, mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { AirlockError } from "../shared/errors.ts";
+
+/** Begins the name of everything that is not finished; whatever has such a name may be removed. */
+const UNFINISHED = ".airlock-restore-";
+
+export interface TemporaryFile extends AsyncDisposable {
+  readonly path: string;
+  readonly handle: FileHandle;
+}
+
+/** A file of the folder's own file system, readable by its owner only, that is gone after use unless it was placed. */
+export async function createTemporaryFile(folder: string): Promise<TemporaryFile> {
+  const path = join(folder, `${UNFINISHED}${randomBytes(8).toString("hex")}`);
+  const handle = await open(path, "wx+", 0o600);
+  return {
+    path,
+    handle,
+    [Symbol.asyncDispose]: async () => {
+      await handle.close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+export interface TemporaryFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+export async function createTemporaryFolder(folder: string): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(folder, UNFINISHED));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** @throws {AirlockError} `target-exists` when something has that name, a dangling link included */
+export async function requireFree(path: string): Promise<void> {
+  if (await exists(path)) throw targetExists(path);
+}
+
+/** The moment at which a restored file comes to be: under its final name, whole, and never over another. */
+export async function placeFile(temporary: TemporaryFile, path: string): Promise<void> {
+  await temporary.handle.sync();
+  try {
+    await link(temporary.path, path);
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) throw targetExists(path, error);
+    // File systems without hard links (FAT on a USB stick): the look and the rename are two steps there.
+    if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+    await requireFree(path);
+    await rename(temporary.path, path);
+  }
+}
+
+/**
+ * Moves all that lies directly in one folder to another on the same file system: all of it, or after a failure none.
+ * @returns the names that were moved
+ * @throws {AirlockError} `target-exists` before anything was moved, when one of the names is taken
+ */
+export async function placeFolderContents(from: string, to: string): Promise<readonly string[]> {
+  // An archive may have set the folder's own mode (as its member `./`) to one that forbids moving things out of it.
+  await chmod(from, 0o700);
+  const names = await readdir(from);
+  for (const name of names) await requireFree(join(to, name));
+  const moved: string[] = [];
+  try {
+    for (const name of names) {
+      await requireFree(join(to, name));
+      await moveEntry(join(from, name), join(to, name));
+      moved.push(name);
+    }
+  } catch (error) {
+    for (const name of moved) await moveEntry(join(to, name), join(from, name));
+    throw error;
+  }
+  return names;
+}
+
+/** Moving a folder writes its `..`, so without root's rights one that is write-protected has to be opened for it. */
+async function moveEntry(from: string, to: string): Promise<void> {
+  const { mode } = await lstat(from);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!hasCode(error, "EACCES")) throw error;
+    await chmod(from, 0o700);
+    await rename(from, to);
+    await chmod(to, mode & 0o7777);
+  }
+}
+
+/** Makes the folder and what leads to it. @returns whether it was there already */
+export async function ensureFolder(path: string): Promise<boolean> {
+  const made = await mkdir(path, { recursive: true });
+  return made === undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+function targetExists(path: string, cause?: unknown): AirlockError {
+  return new AirlockError("target-exists", "there is something of that name already, and nothing is overwritten", {
+    subject: path,
+    remedy: "restore into another folder with --to, or move what is there out of the way",
+    cause,
+  });
+}
+
+function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+}
