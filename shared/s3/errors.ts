@@ -137,7 +137,8 @@ function judgeByStatus(answer: StoreAnswer, call: Call): Verdict {
   if (status >= 500 && status !== 501) return uncertain(call, `the store failed (${shown})`);
   if (status === 408 || answer.s3Code === "RequestTimeout") return uncertain(call, `the store timed out (${shown})`);
   if (status === 409) return uncertain(call, `another request interfered (${shown})`);
-  if (status === 404 || status < 400) return uncertain(call, `an answer that is not S3's (${shown})`, ENDPOINT_REMEDY);
+  if ((status === 404 && answer.s3Code === null) || status < 400)
+    return uncertain(call, `an answer that is not S3's (${shown})`, ENDPOINT_REMEDY);
   return { code: "request-invalid", what: `the store refuses the request (${shown})` };
 }
 

@@ -2,21 +2,14 @@
  * The byte requests over undici, signed by `sigv4.ts`: the SDK's middleware costs several times the CPU of the request
  * itself. Endpoint, region and credentials are still the SDK's, so its rules for them are the only ones.
  */
-import { hash } from "node:crypto";
-import { crc32 } from "node:zlib";
+import type { StoreConfig } from "../config/store-config.ts";
 import type { OpenedObject } from "../stores.ts";
 import { writeAttributes } from "./attributes.ts";
 import { nonsense, toStoreError, type Call } from "./errors.ts";
 import type { Network } from "./network.ts";
 import { toOpenedObject } from "./opened-object.ts";
-import {
-  EMPTY_PAYLOAD_HASH,
-  encodePath,
-  formatQuery,
-  signHeaders,
-  UNSIGNED_PAYLOAD,
-  type SigningCredentials,
-} from "./sigv4.ts";
+import { protectBody } from "./protect-body.ts";
+import { EMPTY_PAYLOAD_HASH, encodePath, formatQuery, signHeaders, type SigningCredentials } from "./sigv4.ts";
 import type {
   ByteTransport,
   GetRequest,
@@ -39,6 +32,7 @@ export interface HttpTransportParts {
   readonly bucket: string;
   readonly region: string;
   readonly expectedBucketOwner: string | null;
+  readonly checksums: StoreConfig["checksums"];
   readonly integrity: Integrity;
   readonly address: BucketAddress;
   readonly network: Network;
@@ -68,15 +62,6 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
       path: query === "" ? path : `${path}?${query}`,
       headers: signHeaders(request, await parts.credentials(), parts.now(), scope),
     };
-  }
-
-  /** Adds the checksum header where that is the chosen way, and returns what to sign. */
-  function protect(body: Uint8Array, headers: Headers): { payloadHash: string; checksum: string | null } {
-    if (integrity === "signed-payload") return { payloadHash: hash("sha256", body, "hex"), checksum: null };
-    const checksum = formatCrc32(body);
-    // Ceph checks the value only when the algorithm is named as well
-    headers.push(["x-amz-sdk-checksum-algorithm", "CRC32"], ["x-amz-checksum-crc32", checksum]);
-    return { payloadHash: UNSIGNED_PAYLOAD, checksum };
   }
 
   async function getObject({ key, versionId, range, ifMatch, signal }: GetRequest): Promise<OpenedObject> {
@@ -110,7 +95,8 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
       const headers: Headers = writeAttributes(attributes);
       if (createOnly) headers.push(["if-none-match", "*"]);
       if (storageClass !== null) headers.push(["x-amz-storage-class", storageClass]);
-      const { payloadHash } = protect(body, headers);
+      const { headers: protection, payloadHash } = protectBody(body, parts.checksums, integrity);
+      for (const [name, value] of protection) headers.push([name, value]);
       const request = await prepare("PUT", key, "", headers, payloadHash);
       const { response } = await network.sendAndRead({ ...request, body, signal });
       const versionId = response.headers.get("x-amz-version-id") ?? "null";
@@ -123,8 +109,8 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
   async function uploadPart({ key, uploadId, number, body, signal }: PartRequest): Promise<PartResult> {
     const about = call("UploadPart", "repeatable", key);
     try {
-      const headers: Headers = [];
-      const { payloadHash, checksum } = protect(body, headers);
+      const { headers: protection, payloadHash, checksum } = protectBody(body, parts.checksums, integrity);
+      const headers: Headers = protection.map(([name, value]) => [name, value]);
       const query = formatQuery([
         ["partNumber", String(number)],
         ["uploadId", uploadId],
@@ -137,14 +123,7 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
     }
   }
 
-  return { integrity, getObject, putObject, uploadPart };
-}
-
-/** As the header has it: base64 of the big-endian value. */
-export function formatCrc32(body: Uint8Array): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32(body));
-  return bytes.toString("base64");
+  return { getObject, putObject, uploadPart };
 }
 
 /** A 200 without one is somebody else's: S3 answers no upload without its ETag. */

@@ -6,8 +6,7 @@ import { writeAttributes } from "./attributes.ts";
 import { nonsense, toStoreError, type Call } from "./errors.ts";
 import type { Network } from "./network.ts";
 import { toOpenedObject } from "./opened-object.ts";
-import { UNSIGNED_PAYLOAD } from "./sigv4.ts";
-import { formatCrc32 } from "./transport-http.ts";
+import { protectBody } from "./protect-body.ts";
 import type {
   ByteTransport,
   GetRequest,
@@ -66,13 +65,13 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
   }
 
   /** The same headers as over http, put in before signing. */
-  function protect(command: Command, body: Uint8Array, headers: [string, string][]): string | null {
-    const checksum = integrity === "checksum-unsigned" ? formatCrc32(body) : null;
-    if (checksum !== null) {
-      headers.push(["x-amz-sdk-checksum-algorithm", "CRC32"], ["x-amz-checksum-crc32", checksum]);
-      headers.push(["x-amz-content-sha256", UNSIGNED_PAYLOAD]);
-    }
-    addHeaders(command, headers);
+  function protect(
+    command: Command,
+    body: Uint8Array,
+    attributes: readonly (readonly [string, string])[],
+  ): string | null {
+    const { headers, payloadHash, checksum } = protectBody(body, config.checksums, integrity);
+    addHeaders(command, [...attributes, ...headers, ["x-amz-content-sha256", payloadHash]]);
     return checksum;
   }
 
@@ -112,7 +111,7 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
     }
   }
 
-  return { integrity, getObject, putObject, uploadPart };
+  return { getObject, putObject, uploadPart };
 }
 
 /** Puts headers into a command's request before it is signed, over what the SDK would have sent. */

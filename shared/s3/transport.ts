@@ -38,19 +38,17 @@ export interface PutResult {
 
 export interface PartResult {
   readonly etag: string;
-  /** Base64 CRC-32; null where the payload hash is signed instead. */
+  /** Base64 CRC-32; null for a store that takes none. */
   readonly checksum: string | null;
 }
 
 /**
- * How the store gets to know that bytes were altered on the way. `signed-payload`: their SHA-256 is signed, which
- * every store has to check. `checksum-unsigned`: a CRC-32 header and `UNSIGNED-PAYLOAD`, over TLS, where the
- * start-up probe saw a wrong one refused.
+ * What is signed of a body, besides its checksum header. `signed-payload`: its SHA-256, which every store has to check.
+ * `checksum-unsigned`: nothing, which spares the hash; over TLS, where the start-up probe saw a wrong checksum refused.
  */
 export type Integrity = "signed-payload" | "checksum-unsigned";
 
 export interface ByteTransport {
-  readonly integrity: Integrity;
   /** `sizeBytes` of the result is the whole object's, also for a range. */
   getObject(request: GetRequest): Promise<OpenedObject>;
   putObject(request: PutRequest): Promise<PutResult>;

@@ -34,7 +34,7 @@ export async function beginUpload(
     const command = new CreateMultipartUploadCommand({
       ...store.owned,
       Key: key,
-      ...(store.bytes.integrity === "checksum-unsigned" ? { ChecksumAlgorithm: "CRC32" } : {}),
+      ...(store.config.checksums === "auto" ? { ChecksumAlgorithm: "CRC32" } : {}),
     });
     const headers = writeAttributes(attributes);
     if (storageClass !== null) headers.push(["x-amz-storage-class", storageClass]);
