@@ -152,7 +152,12 @@ const encrypt = z.union(
       recipients: z
         .array(recipient, { error: RECIPIENTS })
         .min(1, { error: RECIPIENTS })
-        .refine((list) => new Set(list).size === list.length, { error: "each recipient once" }),
+        .superRefine((list, context) => {
+          for (const [index, text] of list.entries()) {
+            if (list.indexOf(text) === index) continue;
+            context.addIssue({ code: "custom", path: [index], message: "each recipient once" });
+          }
+        }),
     }),
   ],
   { error: ENCRYPT },

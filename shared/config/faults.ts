@@ -20,9 +20,9 @@ const INLINE_SECRETS = new Set(
 );
 
 /** Keys whose values are not repeated in a message: addresses with a token in them, credentials, keys. */
-const PRIVATE_KEYS = new Set(["credentials", "webhook", "heartbeat", "notify", "endpoint", "queueUrl", "command"]);
+const PRIVATE_KEYS = new Set(["credentials", "webhook", "heartbeat", "notify", "command"]);
 const PRIVATE_TEXT = /AGE-SECRET-KEY|PRIVATE KEY|:\/\/[^/]*@/i;
-const MAX_QUOTED = 60;
+const MAX_QUOTED = 100;
 
 type Issue = z.core.$ZodIssue;
 
@@ -70,11 +70,20 @@ function listOf(words: readonly string[]): string {
 }
 
 export function faultsOf(issues: readonly Issue[], yaml: YamlFile, schema: z.core.$ZodType): Fault[] {
-  const faults = issues.flatMap((issue) => faultsOfIssue(issue, [], yaml, schema));
+  const faults = issues
+    .filter((issue) => !isAftermath(issue, issues))
+    .flatMap((issue) => faultsOfIssue(issue, [], yaml, schema));
   // two rules may find the same fault
   return faults.filter(({ line, path, text }, index) => {
     return index === faults.findIndex((one) => one.line === line && one.path === path && one.text === text);
   });
+}
+
+/** A rule about which keys a map has says nothing new where one of its keys is misspelt. */
+function isAftermath(issue: Issue, issues: readonly Issue[]): boolean {
+  if (issue.code !== "custom") return false;
+  const path = formatPath(issue.path);
+  return issues.some((other) => other.code === "unrecognized_keys" && formatPath(other.path) === path);
 }
 
 function faultsOfIssue(issue: Issue, above: Path, yaml: YamlFile, schema: z.core.$ZodType): Fault[] {

@@ -37,7 +37,7 @@ export function parseYaml(text: string): YamlFile {
       stringKeys: true,
       uniqueKeys: true,
       resolveKnownTags: false,
-      logLevel: "silent",
+      logLevel: "error", // "silent" would let a second document pass
     });
     const problems: readonly YAMLError[] = [...document.errors, ...document.warnings];
     if (problems.length > 0) return broken(faultsOf(problems, lineAt));
