@@ -25,7 +25,7 @@ export function signRequest(request: SignedRequest): Record<string, string> {
   const { url, credentials, service, region } = request;
   const time = (request.now ?? new Date()).toISOString().replace(/[-:]|\.\d{3}/g, "");
   const day = time.slice(0, 8);
-  const payloadHash = request.payloadHash ?? hex(request.body ?? "");
+  const payloadHash = request.payloadHash ?? sha256Hex(request.body ?? "");
   const headers = new Map<string, string>([["host", url.host]]);
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name.toLowerCase(), value.trim());
   headers.set("x-amz-date", time);
@@ -46,7 +46,7 @@ export function signRequest(request: SignedRequest): Record<string, string> {
     payloadHash,
   ].join("\n");
   const scope = `${day}/${region}/${service}/aws4_request`;
-  const toSign = ["AWS4-HMAC-SHA256", time, scope, hex(canonical)].join("\n");
+  const toSign = ["AWS4-HMAC-SHA256", time, scope, sha256Hex(canonical)].join("\n");
   let key: Buffer = Buffer.from(`AWS4${credentials.secretAccessKey}`);
   for (const step of [day, region, service, "aws4_request"]) key = createHmac("sha256", key).update(step).digest();
   const signature = createHmac("sha256", key).update(toSign).digest("hex");
@@ -80,6 +80,6 @@ export function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-function hex(data: string | Uint8Array): string {
+export function sha256Hex(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }

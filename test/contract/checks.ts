@@ -1,0 +1,29 @@
+import type { Area, Check } from "./check.ts";
+import { authentication } from "./checks/authentication.ts";
+import { creating } from "./checks/creating.ts";
+import { deleting } from "./checks/deleting.ts";
+import { hostKey } from "./checks/host-key.ts";
+import { integrity } from "./checks/integrity.ts";
+import { listing } from "./checks/listing.ts";
+import { locking } from "./checks/locking.ts";
+import { multipart } from "./checks/multipart.ts";
+import { otherKeys } from "./checks/other-keys.ts";
+import { reading } from "./checks/reading.ts";
+import { tagging } from "./checks/tagging.ts";
+
+/** In the order of docs/stores.md. */
+export const AREAS: readonly Area[] = [
+  authentication,
+  hostKey,
+  otherKeys,
+  creating,
+  deleting,
+  integrity,
+  reading,
+  listing,
+  multipart,
+  locking,
+  tagging,
+];
+
+export const CHECKS: readonly Check[] = AREAS.flatMap(({ checks }) => checks);
