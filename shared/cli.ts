@@ -72,7 +72,7 @@ export async function runProgram(options: ProgramOptions): Promise<void> {
   const io = createIo(program, process, shutdown, outcome);
 
   const report = (thrown: unknown): ExitCode => {
-    const error = thrown instanceof CommanderError ? usageError(thrown, name) : toAirlockError(thrown);
+    const error = thrown instanceof CommanderError ? usageError(thrown, name) : causeOf(thrown, shutdown.abort);
     if (error === null) return 0;
     if (outcome.quiet) return 1;
     // the option may stand behind the very mistake that is reported
@@ -147,6 +147,13 @@ function inheritOutcomes(command: Command): void {
     inner.copyInheritedSettings(command);
     inheritOutcomes(inner);
   }
+}
+
+/** What an aborted step throws says only that it was aborted; the signal has the reason. */
+function causeOf(thrown: unknown, abort: AbortSignal): AirlockError {
+  const error = toAirlockError(thrown);
+  const reason: unknown = abort.reason;
+  return error.code === "interrupted" && reason instanceof AirlockError ? reason : error;
 }
 
 /** null for `--help` and `--version`, which are not errors. */
