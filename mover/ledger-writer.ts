@@ -87,9 +87,7 @@ export class LedgerWriter {
   }
 
   #start(): void {
-    this.#writing ??= this.#drain().finally(() => {
-      this.#writing = null;
-    });
+    this.#writing ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -107,6 +105,7 @@ export class LedgerWriter {
         for (const { failed } of [...batch, ...this.#waiting.splice(0)]) failed(this.#broken);
       }
     }
+    this.#writing = null; // in the same turn as the last look: whoever appends from now on starts anew
   }
 
   #nextBatch(): { batch: Waiting[]; lines: string[] } {
