@@ -25,6 +25,8 @@ export const EVENTS = [
   "upload-begun",
   "upload-done",
   "upload-retry",
+  "statement-settled",
+  "source-changed",
   "name-taken",
   "program-stderr",
   "failed",

@@ -9,6 +9,7 @@
  * - `store-unavailable`, `slow-down`, `access-denied`, `credentials-invalid`, `bucket-missing`, `wrong-region`,
  *   `clock-skew`, `request-invalid` as their names say, after the capped retries of what is safe to repeat.
  */
+import type { FileHandle } from "node:fs/promises";
 import type { VaultName } from "./names.ts";
 
 /** What a store keeps beside the bytes and Airlock carries over; nothing else is. */
@@ -85,6 +86,15 @@ export interface MultipartUpload {
   readonly uploadId: string;
 }
 
+/** Bytes in an open file, read anew with each attempt: for parts too large for memory. */
+export interface FileSlice {
+  readonly file: FileHandle;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export type PartBody = Uint8Array | FileSlice;
+
 export interface UploadedPart {
   /** 1 to 10,000. */
   readonly number: number;
@@ -105,7 +115,7 @@ export interface DropZoneWriter {
   createObject(key: string, body: Uint8Array, options: CreateOptions): Promise<void>;
   beginUpload(key: string, options: CreateOptions): Promise<MultipartUpload>;
   /** May be repeated: a part that is sent again replaces itself. */
-  uploadPart(upload: MultipartUpload, number: number, body: Uint8Array, signal: AbortSignal): Promise<UploadedPart>;
+  uploadPart(upload: MultipartUpload, number: number, body: PartBody, signal: AbortSignal): Promise<UploadedPart>;
   /** Create-only; the moment at which the object becomes visible. */
   completeUpload(upload: MultipartUpload, parts: readonly UploadedPart[], signal: AbortSignal): Promise<void>;
 }
@@ -157,7 +167,12 @@ export interface VaultReader {
   readonly bucket: string;
   listPage(options: ListOptions): Promise<ListPage>;
   /** `versionId` null: the only (or latest) version. */
-  openObject(name: string, versionId: string | null, range: ByteRange | null, signal: AbortSignal): Promise<OpenedObject>;
+  openObject(
+    name: string,
+    versionId: string | null,
+    range: ByteRange | null,
+    signal: AbortSignal,
+  ): Promise<OpenedObject>;
   /** The ids of all movers that have a ledger here. */
   listMovers(signal: AbortSignal): Promise<readonly string[]>;
   ledgerOf(mover: string): Pick<LedgerStore, "listSegments" | "readSegment">;

@@ -111,8 +111,9 @@ export async function openS3(config: StoreConfig, options: S3Options = {}): Prom
 
 function alteringBodies(network: Network): Network {
   const sendAndRead: Network["sendAndRead"] = (request) => {
-    const body =
-      request.body === null ? null : Uint8Array.from(request.body, (byte, index) => (index === 0 ? byte ^ 1 : byte));
+    // what the probe sends is in memory
+    if (!(request.body instanceof Uint8Array)) return network.sendAndRead(request);
+    const body = Uint8Array.from(request.body, (byte, index) => (index === 0 ? byte ^ 1 : byte));
     return network.sendAndRead({ ...request, body });
   };
   return { ...network, sendAndRead };

@@ -1,7 +1,9 @@
 /** The one place that opens connections. Redirects are never followed; every wait and every size has a bound. */
 import { Readable } from "node:stream";
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
+import type { PartBody } from "../stores.ts";
 import { findLateError, MAX_ERROR_BYTES, StoreAnswer } from "./answer.ts";
+import { PIECE_BYTES, readPieces } from "./part-body.ts";
 
 export interface Timeouts {
   /** TCP and TLS together. */
@@ -17,8 +19,6 @@ export const DEFAULT_MAX_CONNECTIONS = 64;
 
 /** An answer to anything but a GET of an object: listings of 1,000 keys of 1,024 bytes, all of them encoded, fit. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-/** Bodies above this are sent in slices, so that each slice counts as progress. */
-const SLICE_BYTES = 256 * 1024;
 
 export interface HttpRequest {
   /** `https://host:port` */
@@ -27,7 +27,7 @@ export interface HttpRequest {
   /** With its query, as it is sent. */
   readonly path: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array | null;
+  readonly body: PartBody | null;
   readonly signal: AbortSignal;
 }
 
@@ -83,7 +83,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
       path,
       headers: flat,
       signal,
-      body: body === null || body.length <= SLICE_BYTES ? body : Readable.from(slices(body), { objectMode: false }),
+      body: isSentWhole(body) ? body : Readable.from(readPieces(body), { objectMode: false }),
     });
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     const date = response.headers.get("date");
@@ -151,8 +151,9 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
   };
 }
 
-function* slices(body: Uint8Array): Iterable<Uint8Array> {
-  for (let start = 0; start < body.length; start += SLICE_BYTES) yield body.subarray(start, start + SLICE_BYTES);
+/** Larger bodies are sent in pieces, so that each piece counts as progress. */
+function isSentWhole(body: PartBody | null): body is Uint8Array | null {
+  return body === null || (body instanceof Uint8Array && body.length <= PIECE_BYTES);
 }
 
 function joinHeaders(headers: Record<string, string | string[] | undefined>): ReadonlyMap<string, string> {

@@ -1,6 +1,8 @@
 /** The SDK's requests over our network: same connections, proxies, bounds, time-outs and errors for all of S3. */
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
+import type { PartBody } from "../stores.ts";
 import type { HttpRequest as NetworkRequest, Network } from "./network.ts";
+import { isFileSlice } from "./part-body.ts";
 import { encodeComponent } from "./sigv4.ts";
 
 /** The structural part of the SDK's handler interface that is used here; its own type is not exported by the client. */
@@ -62,9 +64,9 @@ function methodOf(method: string): NetworkRequest["method"] {
   throw new TypeError(`no S3 request has the method ${method}`);
 }
 
-function bodyOf(body: unknown): Uint8Array | null {
+function bodyOf(body: unknown): PartBody | null {
   if (body === undefined || body === null) return null;
   if (typeof body === "string") return Buffer.from(body, "utf8");
-  if (body instanceof Uint8Array) return body;
-  throw new TypeError("only bodies that are in memory are sent");
+  if (body instanceof Uint8Array || isFileSlice(body)) return body;
+  throw new TypeError("only bodies that can be read again are sent");
 }

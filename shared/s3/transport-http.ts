@@ -8,7 +8,7 @@ import { writeAttributes } from "./attributes.ts";
 import { nonsense, toStoreError, type Call } from "./errors.ts";
 import type { Network } from "./network.ts";
 import { toOpenedObject } from "./opened-object.ts";
-import { protectBody } from "./protect-body.ts";
+import { protectBody, protectPart } from "./protect-body.ts";
 import { EMPTY_PAYLOAD_HASH, encodePath, formatQuery, signHeaders, type SigningCredentials } from "./sigv4.ts";
 import type {
   ByteTransport,
@@ -109,7 +109,7 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
   async function uploadPart({ key, uploadId, number, body, signal }: PartRequest): Promise<PartResult> {
     const about = call("UploadPart", "repeatable", key);
     try {
-      const { headers: protection, payloadHash, checksum } = protectBody(body, parts.checksums, integrity);
+      const { headers: protection, payloadHash, checksum } = await protectPart(body, parts.checksums, integrity);
       const headers: Headers = protection.map(([name, value]) => [name, value]);
       const query = formatQuery([
         ["partNumber", String(number)],

@@ -6,7 +6,7 @@ import { writeAttributes } from "./attributes.ts";
 import { nonsense, toStoreError, type Call } from "./errors.ts";
 import type { Network } from "./network.ts";
 import { toOpenedObject } from "./opened-object.ts";
-import { protectBody } from "./protect-body.ts";
+import { protectBody, protectPart, type Protection } from "./protect-body.ts";
 import type {
   ByteTransport,
   GetRequest,
@@ -67,10 +67,9 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
   /** The same headers as over http, put in before signing. */
   function protect(
     command: Command,
-    body: Uint8Array,
+    { headers, payloadHash, checksum }: Protection,
     attributes: readonly (readonly [string, string])[],
   ): string | null {
-    const { headers, payloadHash, checksum } = protectBody(body, config.checksums, integrity);
     addHeaders(command, [...attributes, ...headers, ["x-amz-content-sha256", payloadHash]]);
     return checksum;
   }
@@ -89,7 +88,7 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
       const headers = writeAttributes(attributes);
       if (createOnly) headers.push(["if-none-match", "*"]);
       if (storageClass !== null) headers.push(["x-amz-storage-class", storageClass]);
-      protect(command, body, headers);
+      protect(command, protectBody(body, config.checksums, integrity), headers);
       const { ETag, VersionId } = await client.send(command, { abortSignal: signal });
       if (ETag === undefined || ETag === "") throw nonsense(about, "it has no usable ETag");
       return { etag: ETag, versionId: VersionId === undefined || VersionId === "null" ? null : VersionId };
@@ -101,8 +100,10 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
   async function uploadPart({ key, uploadId, number, body, signal }: PartRequest): Promise<PartResult> {
     const about = call("UploadPart", "repeatable", key);
     try {
-      const command = new UploadPartCommand({ ...owned, Key: key, UploadId: uploadId, PartNumber: number, Body: body });
-      const checksum = protect(command, body, []);
+      const part = { ...owned, Key: key, UploadId: uploadId, PartNumber: number, ContentLength: body.length };
+      // The SDK hands a body that it does not know through to our own request handler, which does.
+      const command = new UploadPartCommand({ ...part, Body: body as Uint8Array });
+      const checksum = protect(command, await protectPart(body, config.checksums, integrity), []);
       const { ETag } = await client.send(command, { abortSignal: signal });
       if (ETag === undefined || ETag === "") throw nonsense(about, "it has no usable ETag");
       return { etag: ETag, checksum };

@@ -1,5 +1,5 @@
 /** The three requests that carry an object's bytes. Two implementations, one contract, the same tests. */
-import type { ByteRange, ObjectAttributes, OpenedObject } from "../stores.ts";
+import type { ByteRange, ObjectAttributes, OpenedObject, PartBody } from "../stores.ts";
 
 export interface GetRequest {
   readonly key: string;
@@ -25,7 +25,7 @@ export interface PartRequest {
   readonly key: string;
   readonly uploadId: string;
   readonly number: number;
-  readonly body: Uint8Array;
+  readonly body: PartBody;
   readonly signal: AbortSignal;
 }
 

@@ -5,7 +5,7 @@ import {
   CreateMultipartUploadCommand,
 } from "@aws-sdk/client-s3";
 import { isAirlockError } from "../errors.ts";
-import type { CreateOptions, MultipartUpload, UploadedPart } from "../stores.ts";
+import type { CreateOptions, MultipartUpload, PartBody, UploadedPart } from "../stores.ts";
 import { writeAttributes } from "./attributes.ts";
 import type { S3Store } from "./client.ts";
 import { nonsense } from "./errors.ts";
@@ -51,7 +51,7 @@ export async function uploadPart(
   store: S3Store,
   { key, uploadId }: MultipartUpload,
   number: number,
-  body: Uint8Array,
+  body: PartBody,
   signal: AbortSignal,
 ): Promise<UploadedPart> {
   const { etag, checksum } = await store.bytes.uploadPart({ key, uploadId, number, body, signal });
