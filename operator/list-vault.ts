@@ -69,11 +69,21 @@ async function listAirlock({ reader, report, signal }: ListContext): Promise<voi
           const message = `there is another version of it: ${versionId ?? "null"}`;
           report({ code: "object-versions", subject: key, message, mover: null, segment: null });
         }
+        else if (!isExpected(key)) {
+          const message = "it is no segment and no checkpoint";
+          report({ code: "object-unrecorded", subject: key, message, mover: null, segment: null });
+        }
         before = key;
       }
       reportHidden(page, report);
     }
   }
+}
+
+const LEDGER_NAME = /^_airlock\/(?:ledger\/[^/]+\/\d{12}\.jsonl|checkpoint\/[^/]+\/\d{12}\.json)$/;
+
+function isExpected(key: string): boolean {
+  return LEDGER_NAME.test(key) && !/\/0{12}\.jsonl?$/.test(key);
 }
 
 function reportHidden(page: ListPage, report: Report): void {
