@@ -123,7 +123,7 @@ function judgeByStatus(answer: StoreAnswer, call: Call): Verdict {
       ? { code: "already-exists", what: "there is an object of this name already" }
       : { code: "source-changed", what: "the object is no longer the one that was listed" };
   }
-  if (status === 416) return { code: "source-changed", what: "the object is shorter than it was when it was listed" };
+  if (status === 416) return { code: "request-invalid", what: "the range begins beyond the object's end" };
   if (status === 429) return { code: "slow-down", what: "the store asks for fewer requests (429)" };
   if (call.operation === "GetObject" && status === 400 && answer.encrypted) {
     return {
@@ -163,11 +163,7 @@ function judgeRegion(answer: StoreAnswer, call: Call): Verdict {
     };
   }
   if (answer.status >= 300 && answer.status < 400) {
-    return {
-      code: "store-unavailable",
-      what: `a redirect (${answer.status}), which is never followed`,
-      remedy: ENDPOINT_REMEDY,
-    };
+    return uncertain(call, `a redirect (${answer.status}), which is never followed`, ENDPOINT_REMEDY);
   }
   return { code: "request-invalid", what: `the store refuses the request (${answer.status} ${answer.s3Code ?? ""})` };
 }

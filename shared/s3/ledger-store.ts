@@ -39,8 +39,9 @@ export function readLedger(store: S3Store, mover: string): Pick<LedgerStore, "li
       const page = await listLatest(store, { prefix, cursor, limit: PAGE, signal }, startAfter);
       for (const { key } of page.versions) {
         const match = SEGMENT_NAME.exec(key.slice(prefix.length));
-        if (match === null) continue; // only this mover can write here, and a name that is not a segment's is not read
-        const segment = Number(match[1]);
+        const segment = Number(match?.[1] ?? 0);
+        // a name that is not a segment's (they count from 1) must not keep anyone from reading the others
+        if (segment === 0) continue;
         if (segment <= latest) throw nonsense(store.describe("ListObjectsV2", "read", prefix), "segments out of order");
         latest = segment;
         yield segment;
