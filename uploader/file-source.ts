@@ -1,0 +1,67 @@
+import { createReadStream } from "node:fs";
+import { stat, realpath } from "node:fs/promises";
+import { AirlockError } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+
+/** What a PATH is, a symbolic link standing for what it points to. */
+export interface PathInfo {
+  readonly path: string;
+  readonly isDirectory: boolean;
+  /** null for what has no size before it is read: pipes, devices, files of /proc. */
+  readonly sizeBytes: number | null;
+}
+
+/** @throws {AirlockError} `source-unreadable` */
+export async function inspectPath(path: string): Promise<PathInfo> {
+  try {
+    const resolved = await realpath(path);
+    const info = await stat(resolved);
+    if (info.isSocket()) throw new AirlockError("source-unreadable", "a socket can't be stored", { subject: path });
+    const isSized = info.isFile() && info.size > 0;
+    // A pipe's or descriptor's real path (`/proc/…/pipe:[…]`) can't be opened, its own name can.
+    return {
+      path: info.isFile() || info.isDirectory() ? resolved : path,
+      isDirectory: info.isDirectory(),
+      sizeBytes: isSized ? info.size : null,
+    };
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** A file's bytes. One that changes while it is read is stored as it was read, with a warning. */
+export async function* readFile(
+  info: PathInfo,
+  log: Log,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { path } = info;
+  try {
+    const before = await stat(path);
+    const stream = createReadStream(path, { highWaterMark: 256 * 1024, signal });
+    for await (const chunk of stream) {
+      if (!(chunk instanceof Uint8Array)) throw new TypeError("a file is read as bytes");
+      yield chunk;
+    }
+    const after = await stat(path);
+    if (before.isFile() && (before.mtimeMs !== after.mtimeMs || before.size !== after.size))
+      log.warn("source-changed", { path });
+  } catch (cause) {
+    if (signal.aborted) throw new AirlockError("interrupted", "interrupted", { cause: signal.reason });
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): unknown {
+  if (cause instanceof AirlockError || !(cause instanceof Error) || !("code" in cause)) return cause;
+  const code = String(cause.code);
+  return new AirlockError(
+    "source-unreadable",
+    code === "ENOENT" ? "there is no such file or folder" : `it can't be read (${code})`,
+    {
+      subject: path,
+      remedy: code === "ENOENT" ? "check the path" : "let the user that this runs as read it, or leave it out",
+      cause,
+    },
+  );
+}

@@ -1,0 +1,65 @@
+import { open, rm, type FileHandle } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { PartBody } from "../shared/stores.ts";
+import type { ByteReader } from "./byte-reader.ts";
+
+const MIB = 1024 * 1024;
+/** Larger parts wait in a file. With {@link partsInFlight}, at most 5 × 16 MiB of parts are in memory. */
+const MAX_MEMORY_PART_BYTES = 16 * MIB;
+const COPY_BYTES = MIB;
+
+/** One part's bytes, kept until the store has them. */
+export interface HeldPart extends AsyncDisposable {
+  readonly body: PartBody;
+}
+
+/** How many parts of this size may be under way at once, beside the one that is being read. */
+export function partsInFlight(sizeBytes: number): number {
+  return sizeBytes <= MAX_MEMORY_PART_BYTES ? 4 : 1;
+}
+
+/** Takes up to `sizeBytes` from the reader; less only at its end. */
+export async function holdPart(reader: ByteReader, sizeBytes: number, spoolFolder: string): Promise<HeldPart> {
+  if (sizeBytes > MAX_MEMORY_PART_BYTES) return holdInFile(reader, sizeBytes, spoolFolder);
+  const buffer = Buffer.allocUnsafeSlow(sizeBytes);
+  const length = await reader.read(buffer);
+  return { body: buffer.subarray(0, length), [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+async function holdInFile(reader: ByteReader, sizeBytes: number, spoolFolder: string): Promise<HeldPart> {
+  const file = await openUnnamed(spoolFolder);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(COPY_BYTES);
+    let length = 0;
+    while (length < sizeBytes) {
+      const read = await reader.read(buffer.subarray(0, Math.min(COPY_BYTES, sizeBytes - length)));
+      if (read === 0) break;
+      await writeAll(file, buffer.subarray(0, read), length);
+      length += read;
+    }
+    return { body: { file, offset: 0, length }, [Symbol.asyncDispose]: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+  }
+}
+
+/** A file without a name: however this process ends, the disk gets its space back. */
+async function openUnnamed(folder: string): Promise<FileHandle> {
+  const name = join(folder, `part-${randomBytes(8).toString("hex")}`);
+  const file = await open(name, "wx+", 0o600);
+  try {
+    await rm(name);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import type { SigningKey } from "../shared/keys.ts";
+import type { Log } from "../shared/log.ts";
+import type { Timing } from "../shared/retry.ts";
+import type { EncodingStep } from "../shared/statement.ts";
+import type { DropZoneWriter } from "../shared/stores.ts";
+import type { UploaderState } from "./state.ts";
+
+/** What publishing works with; the same for all uploads of a process. */
+export interface PublishContext {
+  readonly host: string;
+  readonly signingKey: SigningKey;
+  readonly writer: DropZoneWriter;
+  readonly state: UploaderState;
+  /** Parts too large for memory wait here, in files without a name. */
+  readonly spoolFolder: string;
+  readonly log: Log;
+  readonly timing: Timing;
+  readonly signal: AbortSignal;
+  /** Called for each piece of stored bytes before it goes on: progress and bandwidth. */
+  readonly onBytes: (sizeBytes: number) => void | Promise<void>;
+}
+
+/** Stored bytes to be, as they come out of the encoding. */
+export interface UploadSource {
+  readonly set: string;
+  /** The object's, with its suffixes. */
+  readonly name: string;
+  readonly encoding: readonly EncodingStep[];
+  readonly startedAt: Date;
+  /** Of the stored bytes, where it is known before: only the size of the parts depends on it. */
+  readonly expectedBytes: number | null;
+  /** Whether {@link open} gives the same bytes each time. */
+  readonly isRepeatable: boolean;
+  /** Throws instead of ending where the bytes are not whole (a program that fails, a file that can't be read). */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** An object that the store has confirmed. */
+export interface Published {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly encoding: readonly EncodingStep[];
+}

@@ -1,0 +1,52 @@
+import { readBytes, type ByteReader } from "./byte-reader.ts";
+import { settleUnpublished } from "./issue-statement.ts";
+import { SMALL_OBJECT_BYTES } from "./part-size.ts";
+import type { PublishContext, Published, UploadSource } from "./publish-context.ts";
+import { publishLarge } from "./publish-large.ts";
+import { publishSmall } from "./publish-small.ts";
+
+/**
+ * Stores a source as one object. Returns once the store has confirmed it and not before; whatever goes wrong earlier
+ * leaves nothing that looks done.
+ */
+export async function publish(source: UploadSource, context: PublishContext): Promise<Published> {
+  const begun = context.timing.now();
+  await using reader = readBytes(source.open(), { onBytes: context.onBytes });
+  const head = Buffer.allocUnsafeSlow(SMALL_OBJECT_BYTES);
+  const length = await reader.read(head);
+  const isWhole = await reader.isAtEnd();
+  await settleUnpublished(context);
+  const published = isWhole
+    ? await publishSmall(source, head.subarray(0, length), context)
+    : await publishLarge(source, continueWith(head, reader), context);
+  context.log.info("upload-done", {
+    host: context.host,
+    set: source.set,
+    key: published.key,
+    bytes: published.sizeBytes,
+    sha256: published.sha256,
+    seq: published.seq,
+    durationMs: context.timing.now() - begun,
+    outcome: "stored",
+  });
+  return published;
+}
+
+/** The reader with what was taken from it put back: counted and hashed already, still to be handed out. */
+function continueWith(head: Uint8Array, reader: ByteReader): ByteReader {
+  let rest = head;
+  return {
+    async read(target) {
+      const taken = rest.subarray(0, target.length);
+      rest = rest.subarray(taken.length);
+      target.set(taken, 0);
+      return taken.length + (taken.length < target.length ? await reader.read(target.subarray(taken.length)) : 0);
+    },
+    isAtEnd: async () => rest.length === 0 && (await reader.isAtEnd()),
+    get sizeBytes() {
+      return reader.sizeBytes;
+    },
+    digest: () => reader.digest(),
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+  };
+}

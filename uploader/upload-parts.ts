@@ -1,0 +1,64 @@
+import { AirlockError } from "../shared/errors.ts";
+import type { MultipartUpload, UploadedPart } from "../shared/stores.ts";
+import type { ByteReader } from "./byte-reader.ts";
+import { repeatSafely, retryContextOf } from "./creating.ts";
+import { holdPart, partsInFlight, type HeldPart } from "./part-body.ts";
+import { MAX_PARTS, partSizeAt } from "./part-size.ts";
+import type { PublishContext } from "./publish-context.ts";
+
+/**
+ * Sends all that the reader has, in parts, a bounded number of them at once. The first failure stops reading and
+ * cancels the rest; when this returns or throws, nothing of it runs any more.
+ */
+export async function uploadParts(
+  upload: MultipartUpload,
+  reader: ByteReader,
+  expectedBytes: number | null,
+  context: PublishContext,
+): Promise<UploadedPart[]> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const failure = Promise.withResolvers<never>();
+  // Whoever waits for it gets it; when nobody does any more, the loop has ended already.
+  failure.promise.catch(() => undefined);
+  const parts: UploadedPart[] = [];
+  const inFlight = new Set<Promise<void>>();
+
+  const send = async (number: number, part: HeldPart): Promise<void> => {
+    await using held = part;
+    const attempt = () => context.writer.uploadPart(upload, number, held.body, signal);
+    parts.push(await repeatSafely(attempt, { ...retryContextOf(context, upload.key), signal }));
+  };
+  const start = (number: number, part: HeldPart): void => {
+    const task = send(number, part)
+      .catch((error: unknown) => failure.reject(error))
+      .finally(() => inFlight.delete(task));
+    inFlight.add(task);
+  };
+  const unlessFailed = <T>(work: Promise<T>): Promise<T> => Promise.race([failure.promise, work]);
+
+  try {
+    for (let number = 1; !(await unlessFailed(reader.isAtEnd())); number++) {
+      if (number > MAX_PARTS) throw tooLarge(upload.key, reader.sizeBytes);
+      const sizeBytes = partSizeAt(number, expectedBytes);
+      start(number, await unlessFailed(holdPart(reader, sizeBytes, context.spoolFolder)));
+      while (inFlight.size >= partsInFlight(sizeBytes)) await unlessFailed(Promise.race(inFlight));
+    }
+    await unlessFailed(Promise.all(inFlight));
+    return parts;
+  } finally {
+    stop.abort(new AirlockError("interrupted", "another part of this upload failed"));
+    await Promise.allSettled(inFlight);
+  }
+}
+
+function tooLarge(key: string, sizeBytes: number): AirlockError {
+  return new AirlockError(
+    "object-too-large",
+    `after ${MAX_PARTS} parts and ${sizeBytes} bytes there is still more to come`,
+    {
+      subject: key,
+      remedy: "store it as several objects: several folders, or a dump per database",
+    },
+  );
+}
