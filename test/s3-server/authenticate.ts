@@ -1,8 +1,9 @@
 /** From a parsed request to its caller and how its body proves itself. */
+import { readClaim } from "./claim.ts";
 import type { Caller, PayloadMode, World } from "./context.ts";
 import { S3Error } from "./errors.ts";
 import type { ParsedRequest } from "./request.ts";
-import { checkScope, checkTime, readClaim, verifySignature, type ChunkSigner } from "./sigv4.ts";
+import { checkScope, checkTime, verifySignature, type ChunkSigner } from "./sigv4.ts";
 
 const anonymous: Caller = { holder: undefined, authType: undefined, signatureAgeMs: undefined };
 
@@ -21,7 +22,7 @@ export function authenticate(world: World, request: ParsedRequest): Authenticate
   }
   const payloadHash = declared ?? "UNSIGNED-PAYLOAD";
   payloadMode(payloadHash, undefined);
-  checkScope(claim, regionOf(world, request), "s3");
+  checkScope(claim, world.region, "s3");
   const nowMs = world.clock();
   checkTime(claim, nowMs);
   const holder = world.accounts.holderOf(claim.accessKeyId);
@@ -37,11 +38,6 @@ export function authenticate(world: World, request: ParsedRequest): Authenticate
     signatureAgeMs: nowMs - claim.timestampMs,
   };
   return { caller, payload: payloadMode(payloadHash, signer) };
-}
-
-/** A bucket elsewhere is signed for its own region or this endpoint's; the redirect comes later. */
-function regionOf(world: World, _request: ParsedRequest): string {
-  return world.region;
 }
 
 function payloadMode(declared: string, signer: ChunkSigner | undefined): PayloadMode {

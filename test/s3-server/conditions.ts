@@ -85,7 +85,9 @@ export function parseConditions(block: unknown, fail: (message: string) => Error
     return Object.entries(keys).map(([key, value]: [string, unknown]) => {
       const values: unknown[] = Array.isArray(value) ? value : [value];
       const expected = values.map((item) => {
-        if (typeof item === "object" || item === undefined) throw fail(`Condition ${name} has an invalid value`);
+        if (typeof item !== "string" && typeof item !== "boolean" && typeof item !== "number") {
+          throw fail(`Condition ${name} has an invalid value`);
+        }
         return compilePattern(String(item));
       });
       if (!/^(s3|aws|sqs):[A-Za-z0-9/._ +=:@-]+$/i.test(key)) throw fail("Policy has an invalid condition key");

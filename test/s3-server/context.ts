@@ -6,7 +6,8 @@ import { S3Error } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import type { Bucket } from "./model.ts";
 import type { OperationName } from "./operations.ts";
-import type { BodySource, Reply } from "./reply.ts";
+import type { Queues } from "./queues.ts";
+import type { Reply } from "./reply.ts";
 import type { ParsedRequest } from "./request.ts";
 import type { ChunkSigner } from "./sigv4.ts";
 
@@ -19,6 +20,7 @@ export interface World {
   readonly buckets: Map<string, Bucket>;
   readonly blobs: BlobStore;
   readonly events: EventSink;
+  readonly queues: Queues;
   /** A number that grows by one with each call: orders versions and uploads. */
   nextSequence(): number;
 }
@@ -55,7 +57,7 @@ export interface Context {
 /** Counts the request's body and carries the fault that cuts it. */
 export interface BodyLimit {
   receivedBytes: number;
-  readonly resetAtByte: number | undefined;
+  resetAtByte: number | undefined;
 }
 
 export type Handler = (context: Context) => Promise<Reply> | Reply;
@@ -90,4 +92,4 @@ export function ownerXml(account: AccountState, name = "Owner"): string {
   return `<${name}><ID>${account.canonicalId}</ID><DisplayName>${account.name}</DisplayName></${name}>`;
 }
 
-export type { BodySource, Reply };
+export type { Reply } from "./reply.ts";

@@ -2,17 +2,20 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { neededPermissions } from "./actions.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticate, type Authenticated } from "./authenticate.ts";
 import { authorize } from "./authorize.ts";
-import type { Context, World } from "./context.ts";
+import type { BodyLimit, Context, World } from "./context.ts";
 import { ConnectionGone, S3Error } from "./errors.ts";
 import type { FaultKind, FaultRequest, FaultSet } from "./faults.ts";
 import { handlers } from "./handlers/table.ts";
 import type { Bucket } from "./model.ts";
-import { findOperation, type OperationName } from "./operations.ts";
+import { findOperation, type OperationName, type S3Operation } from "./operations.ts";
 import type { Reply } from "./reply.ts";
 import { parseRequest, type ParsedRequest } from "./request.ts";
 import { errorReply, send, sendReplacement, type Exchange } from "./respond.ts";
+import { authenticateSqs, findSqsOperation, readSmallBody, SqsError, sqsErrorReply } from "./sqs-protocol.ts";
+import { handleSqs } from "./sqs.ts";
+import { InventedError, Replaced, suffer } from "./suffer.ts";
 
 /** What an observer is told when a request has ended. */
 export interface ObservedRequest {
@@ -35,111 +38,148 @@ export interface DispatchOptions {
   readonly observe: (request: ObservedRequest) => void;
 }
 
-/** Ends the handling: the answer is the fault's own. */
-class Replaced extends Error {
-  readonly fault: Extract<FaultKind, { kind: "replace" }>;
-  constructor(fault: Extract<FaultKind, { kind: "replace" }>) {
-    super("replaced by a fault");
-    this.fault = fault;
-  }
+/** How far a request has come: what the answer, the faults and the observers need to know of it. */
+interface Progress {
+  readonly requestId: string;
+  readonly bodyLimit: BodyLimit;
+  request: ParsedRequest | undefined;
+  operation: OperationName | undefined;
+  principal: string;
+  faultRequest: FaultRequest | undefined;
+  faults: readonly FaultKind[];
+  code: string | undefined;
 }
 
-/** An error that a fault invented. */
-class InventedError extends Error {
-  readonly fault: Extract<FaultKind, { kind: "error" }>;
-  constructor(fault: Extract<FaultKind, { kind: "error" }>) {
-    super(fault.message ?? fault.code);
-    this.fault = fault;
-  }
+interface Connection {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly askForBody: () => void;
 }
 
-export async function dispatch(
-  { world, faults, observe }: DispatchOptions,
-  message: IncomingMessage,
-  response: ServerResponse,
-  askForBody: () => void,
-): Promise<void> {
+export async function dispatch(options: DispatchOptions, connection: Connection): Promise<void> {
+  const { message, response } = connection;
   const requestId = randomBytes(8).toString("hex").toUpperCase();
-  const isHead = message.method === "HEAD";
-  const exchange: Exchange = { response, requestId, isHead, sentBytes: 0 };
+  const progress: Progress = {
+    requestId,
+    bodyLimit: { receivedBytes: 0, resetAtByte: undefined },
+    request: undefined,
+    operation: undefined,
+    principal: "anonymous",
+    faultRequest: undefined,
+    faults: [],
+    code: undefined,
+  };
+  const exchange: Exchange = { response, requestId, isHead: message.method === "HEAD", sentBytes: 0 };
   response.setHeader("x-amz-request-id", requestId);
   response.setHeader("x-amz-id-2", "s3-server");
-  const bodyLimit: { receivedBytes: number; resetAtByte: number | undefined } = {
-    receivedBytes: 0,
-    resetAtByte: undefined,
-  };
-  let request: ParsedRequest | undefined;
-  let operation: OperationName | undefined;
-  let principal = "anonymous";
-  let matched: readonly FaultKind[] = [];
-  let faultRequest: FaultRequest | undefined;
   let status = 0;
-  let code: string | undefined;
-  let reply: Reply | undefined;
   try {
-    try {
-      request = parseRequest(message.method ?? "", message.url ?? "/", message.rawHeaders);
-      operation = findOperation(request);
-      const { caller, payload } = authenticate(world, request);
-      principal = caller.holder?.principal.arn ?? "anonymous";
-      faultRequest = {
-        operation,
-        principal,
-        bucket: request.bucket,
-        key: request.key,
-        query: request.query,
-        headers: request.headers,
-      };
-      const current = faultRequest;
-      matched = faults.match(current);
-      for (const fault of matched) if (fault.kind === "reset-request") bodyLimit.resetAtByte = fault.atByte;
-      const context: Context = {
-        world,
-        operation,
-        request,
-        message,
-        caller,
-        payload,
-        sourceAddress: message.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1",
-        requestId,
-        askForBody,
-        bodyLimit,
-        beforeEffect: () => suffer(matched, "before", current, response),
-      };
-      reply = await handle(context, findNamedBucket(world, request, operation));
-      await suffer(matched, "after", current, response);
-    } catch (error) {
-      releaseBody(reply);
-      reply = replyTo(error, requestId, message.url ?? "/");
-      code = error instanceof S3Error ? error.code : error instanceof InventedError ? error.fault.code : undefined;
-      if (error instanceof Replaced && faultRequest !== undefined) {
-        status = error.fault.status;
-        await sendReplacement(exchange, error.fault, faultRequest);
-        return;
-      }
-    }
-    status = reply.status;
-    // A client that was told to wait for 100 Continue may or may not send its body now: only a new connection is safe.
-    if (!message.complete && message.headers.expect !== undefined) response.shouldKeepAlive = false;
-    await send(exchange, reply, matched);
+    status = await answer(options, connection, progress, exchange);
   } catch (error) {
     if (!(error instanceof ConnectionGone)) throw error;
     response.destroy();
   } finally {
-    releaseBody(reply);
     if (!message.complete) message.resume();
-    observe({
-      operation: operation ?? "Unknown",
-      bucket: request?.bucket,
-      key: request?.key,
-      versionId: request?.query.get("versionId"),
+    options.observe({
+      operation: progress.operation ?? "Unknown",
+      bucket: progress.request?.bucket,
+      key: progress.request?.key,
+      versionId: progress.request?.query.get("versionId"),
       status,
-      code,
-      principal,
-      requestBytes: bodyLimit.receivedBytes,
+      code: progress.code,
+      principal: progress.principal,
+      requestBytes: progress.bodyLimit.receivedBytes,
       responseBytes: exchange.sentBytes,
     });
   }
+}
+
+/** Answers; gives the status that went out. */
+async function answer(
+  options: DispatchOptions,
+  connection: Connection,
+  progress: Progress,
+  exchange: Exchange,
+): Promise<number> {
+  const { message, response } = connection;
+  let reply: Reply;
+  try {
+    reply = await run(options, connection, progress);
+  } catch (error) {
+    if (error instanceof Replaced && progress.faultRequest !== undefined) {
+      await sendReplacement(exchange, error.fault, progress.faultRequest);
+      return error.fault.status;
+    }
+    progress.code = codeOf(error);
+    reply = replyTo(error, progress.requestId, message.url ?? "/");
+  }
+  try {
+    // A client that was told to wait for 100 Continue may or may not send its body now: only a new connection is safe.
+    if (!message.complete && message.headers.expect !== undefined) response.shouldKeepAlive = false;
+    await send(exchange, reply, progress.faults);
+  } finally {
+    releaseBody(reply);
+  }
+  return reply.status;
+}
+
+/** Parses, authenticates, authorises and handles. */
+async function run(options: DispatchOptions, connection: Connection, progress: Progress): Promise<Reply> {
+  const { world, faults } = options;
+  const { message, response } = connection;
+  const request = parseRequest(message.method ?? "", message.url ?? "/", message.rawHeaders);
+  progress.request = request;
+  const sqsOperation = findSqsOperation(request);
+  const operation = sqsOperation ?? findOperation(request);
+  progress.operation = operation;
+  const sqsBody = sqsOperation === undefined ? undefined : await readSmallBody(message);
+  const { caller, payload }: Authenticated =
+    sqsBody === undefined
+      ? authenticate(world, request)
+      : { caller: authenticateSqs(world, request, sqsBody), payload: { kind: "unsigned" } };
+  progress.principal = caller.holder?.principal.arn ?? "anonymous";
+
+  const { bucket, key, query, headers } = request;
+  const faultRequest = { operation, principal: progress.principal, bucket, key, query, headers };
+  progress.faultRequest = faultRequest;
+  const matched = faults.match(faultRequest);
+  progress.faults = matched;
+  for (const fault of matched) if (fault.kind === "reset-request") progress.bodyLimit.resetAtByte = fault.atByte;
+  const context: Context = {
+    world,
+    operation,
+    request,
+    message,
+    caller,
+    payload,
+    sourceAddress: message.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1",
+    requestId: progress.requestId,
+    askForBody: connection.askForBody,
+    bodyLimit: progress.bodyLimit,
+    beforeEffect: () => suffer(matched, "before", faultRequest, response),
+  };
+  const reply =
+    sqsOperation !== undefined && sqsBody !== undefined
+      ? await handleSqs(context, sqsOperation, sqsBody)
+      : await handle(context, operation as S3Operation); // an operation that isn't a queue's
+  try {
+    await suffer(matched, "after", faultRequest, response);
+  } catch (error) {
+    releaseBody(reply);
+    throw error;
+  }
+  return reply;
+}
+
+async function handle(context: Context, operation: S3Operation): Promise<Reply> {
+  const bucket = findNamedBucket(context.world, context.request, operation);
+  if (bucket !== undefined) checkOwnerAndRegion(context, bucket);
+  for (const { action, resource } of neededPermissions(operation, context.request)) {
+    authorize(context, bucket, action, resource);
+  }
+  const { handler, writes } = handlers[operation];
+  if (!writes) await context.beforeEffect();
+  return handler(context);
 }
 
 function releaseBody(reply: Reply | undefined): void {
@@ -154,17 +194,6 @@ function findNamedBucket(world: World, request: ParsedRequest, operation: Operat
     throw new S3Error("NoSuchBucket", "The specified bucket does not exist", { BucketName: request.bucket });
   }
   return bucket;
-}
-
-async function handle(context: Context, bucket: Bucket | undefined): Promise<Reply> {
-  const { operation, request } = context;
-  if (bucket !== undefined) checkOwnerAndRegion(context, bucket);
-  for (const { action, resource } of neededPermissions(operation, request))
-    authorize(context, bucket, action, resource);
-  const entry = handlers[operation];
-  if (entry === undefined) throw new S3Error("NotImplemented", `This server does not know ${operation}.`);
-  if (!entry.writes) await context.beforeEffect();
-  return entry.handler(context);
 }
 
 function checkOwnerAndRegion(context: Context, bucket: Bucket): void {
@@ -189,7 +218,7 @@ function replyTo(error: unknown, requestId: string, resource: string): Reply {
     if (retryAfterSeconds !== undefined) reply.headers["retry-after"] = String(retryAfterSeconds);
     return reply;
   }
-  if (error instanceof Replaced) return { status: error.fault.status, headers: {} };
+  if (error instanceof SqsError) return sqsErrorReply(error);
   if (error instanceof ConnectionGone) throw error;
   // A bug of this server: said aloud, since a 500 alone would look like a fault of the program under test.
   console.error("s3-server:", error);
@@ -200,43 +229,7 @@ function replyTo(error: unknown, requestId: string, resource: string): Reply {
   );
 }
 
-/** Carries out the faults of one moment, in the order of their rules. */
-async function suffer(
-  faults: readonly FaultKind[],
-  when: "before" | "after",
-  request: FaultRequest,
-  response: ServerResponse,
-): Promise<void> {
-  for (const fault of faults) {
-    if (!("when" in fault) || fault.when !== when) continue;
-    switch (fault.kind) {
-      case "delay":
-        await waitOrGone(response, fault.ms);
-        break;
-      case "hook":
-        await fault.run(request);
-        break;
-      case "hang":
-        await waitOrGone(response, undefined);
-        throw new ConnectionGone("the client gave up a request that hangs by a fault");
-      case "reset":
-        response.socket?.resetAndDestroy();
-        throw new ConnectionGone("reset by a fault");
-      case "error":
-        throw new InventedError(fault);
-      case "replace":
-        throw new Replaced(fault);
-    }
-  }
-}
-
-/** Ends after the time, or when the connection is gone. */
-async function waitOrGone(response: ServerResponse, ms: number | undefined): Promise<void> {
-  if (response.destroyed) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-  response.once("close", resolve);
-  await promise;
-  clearTimeout(timer);
-  response.off("close", resolve);
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof S3Error || error instanceof SqsError) return error.code;
+  return error instanceof InventedError ? error.fault.code : undefined;
 }

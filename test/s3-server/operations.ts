@@ -1,8 +1,11 @@
 /** Which operation a request is: method, whether it names a key, and the subresource in its query. */
 import { S3Error } from "./errors.ts";
 import type { ParsedRequest } from "./request.ts";
+import type { SqsOperation } from "./sqs-protocol.ts";
 
-export type OperationName =
+export type OperationName = S3Operation | SqsOperation;
+
+export type S3Operation =
   | "ListBuckets"
   | "CreateBucket"
   | "DeleteBucket"
@@ -62,7 +65,7 @@ export type OperationName =
   | "ListParts";
 
 /** Method and subresource to operation; the empty subresource is the plain request. */
-const bucketOperations = new Map<string, OperationName>([
+const bucketOperations = new Map<string, S3Operation>([
   ["PUT ", "CreateBucket"],
   ["DELETE ", "DeleteBucket"],
   ["HEAD ", "HeadBucket"],
@@ -97,7 +100,7 @@ const bucketOperations = new Map<string, OperationName>([
   ["POST delete", "DeleteObjects"],
 ]);
 
-const objectOperations = new Map<string, OperationName>([
+const objectOperations = new Map<string, S3Operation>([
   ["GET ", "GetObject"],
   ["HEAD ", "HeadObject"],
   ["DELETE ", "DeleteObject"],
@@ -126,7 +129,7 @@ const subresources = new Set(
   ).split(" "),
 );
 
-export function findOperation(request: ParsedRequest): OperationName {
+export function findOperation(request: ParsedRequest): S3Operation {
   const { method, bucket, key, query, headers } = request;
   if (bucket === undefined) {
     if (method === "GET") return "ListBuckets";
@@ -145,7 +148,7 @@ export function findOperation(request: ParsedRequest): OperationName {
   return required(objectOperations.get(`${method} ${subresource}`), request, subresource);
 }
 
-function required(operation: OperationName | undefined, request: ParsedRequest, subresource: string): OperationName {
+function required(operation: S3Operation | undefined, request: ParsedRequest, subresource: string): S3Operation {
   if (operation !== undefined) return operation;
   if (subresource !== "") {
     throw new S3Error("NotImplemented", `This server does not know ${request.method} of ?${subresource}.`);

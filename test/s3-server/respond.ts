@@ -82,7 +82,7 @@ async function sendBytes(
   bends: readonly BodyFault[],
 ): Promise<void> {
   const { response } = exchange;
-  const cuts = bends.filter((fault) => fault.kind !== "flip").sort((a, b) => a.atByte - b.atByte);
+  const cuts = bends.filter((fault) => fault.kind !== "flip").toSorted((a, b) => a.atByte - b.atByte);
   const cut = cuts[0];
   if (cut?.atByte === 0) return end(exchange, cut);
   for await (const original of chunks) {

@@ -101,6 +101,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     buckets: new Map(),
     blobs,
     events: createEventSink(queues, region, clock, nextSequence),
+    queues,
     nextSequence,
   };
   const faults = createFaults();
@@ -110,7 +111,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   };
   const answer = (message: IncomingMessage, response: ServerResponse, askForBody: () => void): void => {
     // A failure here is a bug of this server; it must not hide in a rejected promise.
-    dispatch({ world, faults, observe }, message, response, askForBody).catch((error: unknown) => {
+    dispatch({ world, faults, observe }, { message, response, askForBody }).catch((error: unknown) => {
       console.error("s3-server:", error);
       response.destroy();
     });

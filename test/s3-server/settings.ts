@@ -8,7 +8,7 @@ import { defaultRetention, parseLegalHold, parseRetentionHeaders } from "./lock.
 import type { Bucket, KeptHeaders, ObjectSettings } from "./model.ts";
 import { parseTagQuery } from "./tags.ts";
 
-const keptNames = [
+const keptNames = new Set([
   "cache-control",
   "content-disposition",
   "content-encoding",
@@ -16,7 +16,7 @@ const keptNames = [
   "content-type",
   "expires",
   "x-amz-website-redirect-location",
-];
+]);
 const storageClasses = new Set([
   "STANDARD",
   "REDUCED_REDUNDANCY",
@@ -110,7 +110,7 @@ export function keptHeaders(headers: ReadonlyMap<string, string>): KeptHeaders {
     if (name.startsWith(metadataPrefix)) {
       metadataBytes += name.length - metadataPrefix.length + value.length;
       kept.push([name, value]);
-    } else if (keptNames.includes(name)) {
+    } else if (keptNames.has(name)) {
       const stored = name === "content-encoding" ? withoutChunked(value) : value;
       if (stored !== "") kept.push([name, stored]);
     }

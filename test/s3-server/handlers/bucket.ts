@@ -106,7 +106,7 @@ export function listBuckets(context: Context): Reply {
   const prefix = query(context, "prefix") ?? "";
   const rows = [...context.world.buckets.values()]
     .filter((bucket) => bucket.account === account && bucket.name.startsWith(prefix))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(
       (bucket) =>
         `<Bucket>${element("Name", bucket.name)}${element("CreationDate", listedTime(bucket.createdMs))}` +

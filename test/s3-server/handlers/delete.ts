@@ -11,7 +11,7 @@ import {
   addVersion,
   checkVersionId,
   createDeleteMarker,
-  currentObject,
+  currentVersion,
   preconditionFailed,
   noSuchKey,
   removeVersion,
@@ -72,15 +72,15 @@ function addMarker(context: Context, bucket: Bucket, key: string): Deleted {
   return { versionId: marker.versionId, isDeleteMarker: true };
 }
 
-/** Conditional deletes look at the current version, whichever is to be deleted: S3 User Guide, "Conditional deletes". */
+/**
+ * Conditional deletes look at the current version, whichever is to be deleted (S3 User Guide, "Conditional deletes"):
+ * 404 where the key has none, 412 where it is a delete marker or another object.
+ */
 function checkMatch(bucket: Bucket, key: string, ifMatch: string): void {
-  const current = currentObject(bucket, key);
-  if (ifMatch.trim() === "*") {
-    if (current === undefined) throw preconditionFailed("If-Match");
-    return;
-  }
+  const current = currentVersion(bucket, key);
   if (current === undefined) throw noSuchKey(key);
-  if (unquote(ifMatch) !== current.etag) throw preconditionFailed("If-Match");
+  const isMatch = !current.isDeleteMarker && (ifMatch.trim() === "*" || unquote(ifMatch) === current.etag);
+  if (!isMatch) throw preconditionFailed("If-Match");
 }
 
 export async function deleteObjects(context: Context): Promise<Reply> {

@@ -16,7 +16,7 @@ export function listParts(context: Context): Reply {
   const max = Math.min(1000, parseInteger(query(context, "max-parts") || "1000", "max-parts", 0, 2 ** 31 - 1));
   const following = [...upload.parts.values()]
     .filter((part) => part.partNumber > marker)
-    .sort((a, b) => a.partNumber - b.partNumber);
+    .toSorted((a, b) => a.partNumber - b.partNumber);
   const parts = following.slice(0, max);
   const field = checksumElement(upload.checksumName);
   const rows = parts.map(
@@ -88,7 +88,7 @@ function collect(
   const uploads = [...bucket.uploads.values()]
     .filter((upload) => upload.key.startsWith(prefix))
     .filter((upload) => keyMarker === "" || (idMarker === "" ? upload.key > keyMarker : order(upload) > start))
-    .sort((a, b) => (order(a) < order(b) ? -1 : 1));
+    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
   const rows: (Upload | string)[] = [];
   for (const upload of uploads) {
     const group = groupOf(upload.key, prefix, delimiter);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { receiveBlob } from "../body.ts";
 import {
   checksumHeader,
