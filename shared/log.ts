@@ -10,6 +10,7 @@ export const EVENTS = [
   "stopping",
   "stopped",
   "probed",
+  "store-weak",
   "object-archived",
   "object-already-archived",
   "object-held",

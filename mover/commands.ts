@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import type { Io } from "../shared/cli.ts";
+import { runCheck } from "./check-command.ts";
+import { runInit, type InitOptions } from "./init-command.ts";
+import { runRun, type RunOptions } from "./run-command.ts";
+import { runStatus, type StatusOptions } from "./status-command.ts";
+
+export function declareCommands(program: Command, io: Io, pid: number): void {
+  program
+    .command("init")
+    .description("make the mover's key pair and a configuration; print the policies of its two keys")
+    .requiredOption("--id <ID>", "the mover's name in the ledger")
+    .requiredOption("--drop-zone <BUCKET>", "the bucket that hosts upload to")
+    .requiredOption("--vault <BUCKET>", "the bucket that keeps the backups")
+    .requiredOption("--region <REGION>", "the drop-zone's region")
+    .option("--vault-region <REGION>", "the vault's region; default: the drop-zone's")
+    .option("--endpoint <URL>", "the drop-zone's S3 endpoint; default: AWS's own")
+    .option("--vault-endpoint <URL>", "the vault's S3 endpoint; default: AWS's own")
+    .option("--unversioned", "the drop-zone keeps no versions")
+    .action((options: InitOptions) => runInit(io, options));
+
+  program
+    .command("run")
+    .description("move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not)")
+    .option("--once", "move what is there, and end")
+    .action((options: RunOptions) => runRun(io, options, pid));
+
+  program
+    .command("check")
+    .description("find out what both stores do and what both keys can do; exit 7 when a key can do more than it should")
+    .action(() => runCheck(io, pid));
+
+  program
+    .command("status")
+    .description("what the daemon last said of itself: hosts, exposure, holds")
+    .option("--holds", "list what is held, up to 100 objects per host and reason")
+    .action((options: StatusOptions) => runStatus(io, options));
+}

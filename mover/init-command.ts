@@ -1,0 +1,85 @@
+import { dirname, join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import type { Io } from "../shared/cli.ts";
+import { parseConfig } from "../shared/config/read-config.ts";
+import { createFile } from "../shared/files.ts";
+import { formatSigningKey, generateSigningKey } from "../shared/keys.ts";
+import { moverDropZonePolicy, moverVaultPolicy } from "../shared/policies.ts";
+import { moverSchema } from "./config.ts";
+
+export interface InitOptions {
+  readonly id: string;
+  readonly dropZone: string;
+  readonly vault: string;
+  readonly region: string;
+  readonly vaultRegion?: string;
+  readonly endpoint?: string;
+  readonly vaultEndpoint?: string;
+  readonly unversioned?: true;
+}
+
+/** Writes the configuration and, beside it, the key. What is there already is never replaced. */
+export async function runInit(io: Io, options: InitOptions): Promise<void> {
+  const folder = dirname(io.configFile);
+  const keyFile = join(folder, "mover.key");
+  const text = sampleConfig(options, keyFile);
+  // a mistake in the options is told before anything is written; the sample's only flaw may be its missing hosts
+  parseConfig(`${text}hosts: { host: { signatures: none } }\n`, io.configFile, moverSchema);
+  const key = generateSigningKey();
+  await mkdir(folder, { recursive: true });
+  await createFile(keyFile, formatSigningKey(key), { mode: 0o600 });
+  await createFile(io.configFile, `${text}${HOSTS}`, { mode: 0o640 });
+  const policies = {
+    dropZone: moverDropZonePolicy({
+      bucket: options.dropZone,
+      secureTransport: isSecure(options.endpoint),
+      versioned: options.unversioned !== true,
+    }),
+    vault: moverVaultPolicy({ bucket: options.vault, secureTransport: isSecure(options.vaultEndpoint), verify: "checksum" }),
+  };
+  io.print({ publicKey: key.public.text, keyFile, configFile: io.configFile, policies }, JSON.stringify(policies, null, 2));
+  if (io.json) return;
+  io.stderr.write(
+    [
+      `wrote ${keyFile} and ${io.configFile}`,
+      `public key, for the operators' configuration:`,
+      `  movers: { ${options.id}: ["${key.public.text}"] }`,
+      "next: give each of the two keys its policy (above, on standard output: dropZone, vault), put the keys into the",
+      `  profiles dropzone-mover and vault-mover, add the hosts to ${io.configFile}, then run: airlock-mover check`,
+      "",
+    ].join("\n"),
+  );
+}
+
+const HOSTS = `# Whose objects are moved; the public key is what \`airlock-uploader init\` prints on the host.
+hosts:
+  #web1: { publicKeys: ["ed25519:…"] }
+`;
+
+function sampleConfig(options: InitOptions, keyFile: string): string {
+  const store = (bucket: string, region: string, endpoint: string | undefined, profile: string): string =>
+    [
+      `  bucket: ${quote(bucket)}`,
+      `  region: ${quote(region)}`,
+      ...(endpoint === undefined ? [] : [`  endpoint: ${quote(endpoint)}`, "  forcePathStyle: true"]),
+      `  credentials: { profile: ${profile} }`,
+    ].join("\n");
+  return `# airlock-mover; every key is documented in deploy/mover.yaml.
+id: ${quote(options.id)}
+signingKey: ${quote(keyFile)}
+dropZone:
+${store(options.dropZone, options.region, options.endpoint, "dropzone-mover")}
+vault:
+${store(options.vault, options.vaultRegion ?? options.region, options.vaultEndpoint, "vault-mover")}
+state: /var/lib/airlock-mover
+`;
+}
+
+/** YAML reads a JSON string as it is. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+function isSecure(endpoint: string | undefined): boolean {
+  return endpoint === undefined || !endpoint.startsWith("http:");
+}

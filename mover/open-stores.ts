@@ -1,0 +1,70 @@
+import { AirlockError } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import { openDropZoneSource } from "../shared/s3/drop-zone-source.ts";
+import { judgeStores, type Problem } from "../shared/s3/judge.ts";
+import { openLedgerStore } from "../shared/s3/ledger-store.ts";
+import { probeDropZone, type DropZoneFindings } from "../shared/s3/probe-drop-zone.ts";
+import { chooseIntegrity, probeVault, type VaultFindings } from "../shared/s3/probe-vault.ts";
+import { openVaultWriter } from "../shared/s3/vault-writer.ts";
+import type { DropZoneSource, LedgerStore, VaultWriter } from "../shared/stores.ts";
+import type { MoverConfig } from "./config.ts";
+
+export interface Stores extends AsyncDisposable {
+  readonly dropZone: DropZoneSource;
+  readonly vault: VaultWriter;
+  readonly ledgerStore: LedgerStore;
+}
+
+export interface Probed {
+  readonly dropZone: DropZoneFindings;
+  readonly vault: VaultFindings;
+  readonly problems: readonly Problem[];
+}
+
+/** Finds out what both stores keep of S3's promises, and whether that is enough. */
+export async function probeStores(config: MoverConfig, signal: AbortSignal): Promise<Probed> {
+  const dropZone = await probeDropZone(config.dropZone, config.id, signal);
+  const vault = await probeVault(config.vault, config.id, signal);
+  const foreign = Array.from(config.hosts.values()).some((host) => host.foreign);
+  return { dropZone, vault, problems: judgeStores(dropZone, vault, { verify: config.verify, foreign }) };
+}
+
+/** @throws {AirlockError} `store-unsafe` with every reason and remedy */
+export async function openStores(config: MoverConfig, log: Log, signal: AbortSignal): Promise<Stores> {
+  const { dropZone, vault, problems } = await probeStores(config, signal);
+  log.info("probed", { ...flatten("dropZone", dropZone), ...flatten("vault", vault) });
+  for (const { severity, store, what, remedy } of problems) {
+    if (severity === "warn") log.warn("store-weak", { store, reason: what, remedy });
+  }
+  const refusals = problems.filter(({ severity }) => severity === "refuse");
+  if (refusals.length > 0) {
+    const lines = refusals.map(({ store, what, remedy }) => `${store}: ${what}\n  ${remedy}`);
+    throw new AirlockError("store-unsafe", `these stores cannot be used safely\n${lines.join("\n")}`);
+  }
+  await using opened = new AsyncDisposableStack();
+  const maxConnections = config.concurrency * 2 + 4; // a large object's lanes, the listing and the ledger come on top
+  const stores = {
+    dropZone: opened.use(await openDropZoneSource(config.dropZone, { versioned: dropZone.versioned, maxConnections })),
+    vault: opened.use(
+      await openVaultWriter(config.vault, {
+        storageClass: config.storageClass,
+        integrity: chooseIntegrity(vault),
+        maxConnections,
+      }),
+    ),
+    ledgerStore: opened.use(await openLedgerStore(config.vault, config.id)),
+  };
+  const owned = opened.move();
+  return { ...stores, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Findings as one level of log fields: `vaultRetentionMode`, … */
+function flatten(prefix: string, value: object): Record<string, string | number | boolean | null> {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, found]: [string, unknown]) => {
+      const key = prefix + name.charAt(0).toUpperCase() + name.slice(1);
+      if (typeof found === "object" && found !== null) return Object.entries(flatten(key, found));
+      return typeof found === "string" || typeof found === "number" || typeof found === "boolean" ? [[key, found]] : [[key, null]];
+    }),
+  );
+}

@@ -1,0 +1,55 @@
+import type { Io } from "../shared/cli.ts";
+import { AirlockError } from "../shared/errors.ts";
+import { readSecretFile, replaceFile } from "../shared/files.ts";
+import { formatBytes } from "../shared/config/units.ts";
+import { parseSigningKey } from "../shared/keys.ts";
+import { lockFolder } from "../shared/process-lock.ts";
+import { realTiming } from "../shared/retry.ts";
+import { readMoverConfig, refuseUnservedMoverKeys } from "./config.ts";
+import { runDaemon } from "./daemon.ts";
+import { LedgerWriter } from "./ledger-writer.ts";
+import { MemoryWindow } from "./memory.ts";
+import { openStores } from "./open-stores.ts";
+import { Releaser } from "./release.ts";
+import { statusFile, type Status } from "./status.ts";
+
+export interface RunOptions {
+  readonly once?: true;
+}
+
+export async function runRun(io: Io, options: RunOptions, pid: number): Promise<void> {
+  const { drain, abort, log } = io;
+  const config = await readMoverConfig(io.configFile);
+  refuseUnservedMoverKeys(config, io.configFile);
+  const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
+  using _lock = await lockFolder(config.state, pid);
+  await using stores = await openStores(config, log, abort);
+  const timing = realTiming;
+  const ledger = await LedgerWriter.open({ mover: config.id, key, store: stores.ledgerStore, timing, log, signal: abort });
+  log.info("started", { mover: config.id, hosts: config.hosts.size, versioned: stores.dropZone.versioned });
+  const outcome = await runDaemon({
+    ...stores,
+    mover: config.id,
+    ledger,
+    releaser: new Releaser(stores.dropZone, timing),
+    memory: new MemoryWindow(config.memoryBytes),
+    hosts: config.hosts,
+    concurrency: config.concurrency,
+    pollMs: config.discover.pollMs,
+    once: options.once === true,
+    timing,
+    log,
+    drain,
+    abort,
+    pid,
+    publish: (status: Status) => replaceFile(statusFile(config.state), `${JSON.stringify(status)}\n`, { mode: 0o640 }),
+  });
+  log.info("stopped", { objects: outcome.objects, bytes: outcome.bytes, segment: ledger.head?.segment ?? 0 });
+  if (options.once !== true) return;
+  io.print(outcome, `moved ${outcome.objects} objects, ${formatBytes(outcome.bytes)}; ${outcome.held} held, ${outcome.failed} failed`);
+  if (outcome.failed > 0 && !drain.aborted) {
+    throw new AirlockError("store-unavailable", `${outcome.failed} objects could not be moved and are still in the drop-zone`, {
+      remedy: "the log says why for each; run it again",
+    });
+  }
+}

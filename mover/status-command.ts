@@ -1,0 +1,68 @@
+import type { Io } from "../shared/cli.ts";
+import { formatBytes, formatDuration } from "../shared/config/units.ts";
+import { formatTable } from "../shared/table.ts";
+import { readMoverConfig } from "./config.ts";
+import { readStatus, type Status } from "./status.ts";
+
+export interface StatusOptions {
+  readonly holds?: true;
+}
+
+/** A daemon writes its status about once a second. */
+const STALE_MS = 60_000;
+
+export async function runStatus(io: Io, options: StatusOptions): Promise<void> {
+  const config = await readMoverConfig(io.configFile);
+  const status = await readStatus(config.state);
+  io.print(status, () => (options.holds === true ? formatHeld(status) : formatStatus(status, Date.now())));
+}
+
+/** The page that a person sees. */
+export function formatStatus(status: Status, nowMs: number): string {
+  const { ledger, exposureMs, lastError } = status;
+  const ageMs = Math.max(0, nowMs - Date.parse(status.updatedAt));
+  const lines = [
+    `mover     ${status.mover}, process ${status.pid}, started ${status.startedAt}`,
+    `updated   ${status.updatedAt}${ageMs > STALE_MS ? `, ${formatDuration(ageMs)} ago: the daemon is not running` : ""}`,
+    `ledger    segment ${ledger.segment}, ${ledger.index} entries`,
+    `moved     ${status.objects} objects, ${formatBytes(status.bytes)} since the start; ${status.underWay} under way`,
+    `exposure  ${exposureMs === null ? "nothing moved yet" : `p50 ${formatDuration(exposureMs.p50)}, p99 ${formatDuration(exposureMs.p99)}, max ${formatDuration(exposureMs.max)}`}`,
+    ...(lastError === null ? [] : [`error     ${lastError.at} ${lastError.code}: ${lastError.message}`]),
+    "",
+  ];
+  const hosts = formatTable(
+    [
+      { header: "HOST", shrinkTo: 12 },
+      { header: "OBJECTS", align: "right" },
+      { header: "BYTES", align: "right" },
+      { header: "LAST ARCHIVED" },
+      { header: "HELD", shrinkTo: 20 },
+    ],
+    rowsOf(status),
+  );
+  return lines.map((line) => `${line}\n`).join("") + hosts;
+}
+
+function rowsOf(status: Status): string[][] {
+  const holds = new Map(Object.entries(status.holds));
+  const heldOf = (host: string): string =>
+    Object.entries(holds.get(host) ?? {})
+      .map(([reason, count]) => `${reason} ${count}`)
+      .join(", ") || "-";
+  const known = status.hosts.map((host) => [
+    host.host,
+    String(host.objects),
+    formatBytes(host.bytes),
+    host.lastArchivedAt ?? "-",
+    heldOf(host.host),
+  ]);
+  const names = new Set(status.hosts.map(({ host }) => host));
+  const others = [...holds.keys()].filter((host) => !names.has(host));
+  return [...known, ...others.map((host) => [host, "-", "-", "-", heldOf(host)])];
+}
+
+function formatHeld({ held }: Status): string {
+  if (held.length === 0) return "nothing is held";
+  const rows = held.flatMap(({ host, reason, objects }) => objects.map((object) => [host, reason, object]));
+  return formatTable([{ header: "HOST" }, { header: "REASON" }, { header: "OBJECT@VERSION" }], rows, Infinity);
+}
