@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { AirlockError, isAirlockError } from "../errors.ts";
 import type { DeleteOutcome, StoredVersion } from "../stores.ts";
 import type { S3Store } from "./client.ts";
-import { errorOfCode } from "./errors.ts";
+import { blameKey, errorOfCode } from "./errors.ts";
 
 const MAX_BATCH = 1000;
 const SINGLE_PARALLEL = 16;
@@ -105,7 +105,8 @@ export function createVersionDeleter(store: S3Store, versioned: boolean): Delete
     try {
       await store.run(call, signal, () => store.client.send(command(), { abortSignal: signal }));
       return { version, outcome: "gone" };
-    } catch (error) {
+    } catch (thrown) {
+      const error = blameKey(thrown, call);
       if (!(error instanceof AirlockError)) throw error;
       return outcomeOf(version, error);
     }
@@ -129,6 +130,7 @@ function sendMd5(command: DeleteObjectsCommand): void {
       headers["content-md5"] = createHash("md5").update(body).digest("base64");
       return next(args);
     },
-    { step: "finalizeRequest", name: "sendMd5", priority: "high" },
+    // after the SDK has added its checksum, before it signs
+    { step: "build", name: "sendMd5", priority: "low" },
   );
 }

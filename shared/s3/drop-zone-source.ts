@@ -3,7 +3,7 @@ import type { StoreConfig } from "../config/store-config.ts";
 import type { DropZoneSource, OpenedObject, StoredVersion } from "../stores.ts";
 import { openS3, type S3Options } from "./client.ts";
 import { createVersionDeleter } from "./delete-versions.ts";
-import { changed, nonsense } from "./errors.ts";
+import { blameKey, changed, nonsense } from "./errors.ts";
 import { listLatest, listVersions } from "./list.ts";
 
 /** S3's limit is 10. */
@@ -36,10 +36,12 @@ export async function openDropZoneSource(
     async openVersion(version, range, signal): Promise<OpenedObject> {
       const { key, etag } = version;
       const ifMatch = version.versionId === null ? etag : null;
-      const opened = await store.repeat(signal, () =>
-        store.bytes.getObject({ key, versionId: versionIdOf(version), range, ifMatch, signal }),
-      );
       const call = store.describe("GetObject", "read", key);
+      const opened = await store
+        .repeat(signal, () => store.bytes.getObject({ key, versionId: versionIdOf(version), range, ifMatch, signal }))
+        .catch((error: unknown) => {
+          throw blameKey(error, call);
+        });
       if (bare(opened.etag) !== bare(etag) || opened.sizeBytes !== version.sizeBytes) {
         opened.close();
         throw changed(call, "the object is no longer the one that was listed");
@@ -49,12 +51,12 @@ export async function openDropZoneSource(
 
     async readTags(version, signal): Promise<ReadonlyMap<string, string>> {
       const call = store.describe("GetObjectTagging", "read", version.key);
-      const VersionId = versionIdOf(version) ?? undefined;
-      const answer = await store.run(call, signal, () =>
-        store.client.send(new GetObjectTaggingCommand({ ...store.owned, Key: version.key, VersionId }), {
-          abortSignal: signal,
-        }),
-      );
+      const input = { ...store.owned, Key: version.key, VersionId: versionIdOf(version) ?? undefined };
+      const answer = await store
+        .run(call, signal, () => store.client.send(new GetObjectTaggingCommand(input), { abortSignal: signal }))
+        .catch((error: unknown) => {
+          throw blameKey(error, call);
+        });
       const tags = answer.TagSet ?? [];
       if (tags.length > MAX_TAGS) throw nonsense(call, `${tags.length} tags`);
       return new Map(tags.map(({ Key = "", Value = "" }) => [Key, Value]));

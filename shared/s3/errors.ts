@@ -1,5 +1,5 @@
 /** Every failure of a store, a network or the SDK as an {@link AirlockError}, by one table. See `shared/stores.ts`. */
-import { AirlockError, type Code } from "../errors.ts";
+import { AirlockError, isAirlockError, type Code } from "../errors.ts";
 import { findLateError, StoreAnswer } from "./answer.ts";
 
 /**
@@ -217,6 +217,22 @@ function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return "unknown";
   if ("code" in thrown && typeof thrown.code === "string" && /^[A-Z0-9_]{1,64}$/.test(thrown.code)) return thrown.code;
   return thrown.cause === undefined ? thrown.name : codeOf(thrown.cause);
+}
+
+/**
+ * For keys that a host has chosen and a listing, signed with the same credential, has shown: a store that normalises such
+ * a key before it checks the signature refuses that one object, and not the credential. One host's key must not read
+ * as a reason to stop for all of them.
+ */
+export function blameKey(error: unknown, call: Call): unknown {
+  if (!isAirlockError(error, "credentials-invalid") || !(error.cause instanceof StoreAnswer)) return error;
+  if (error.cause.s3Code !== "SignatureDoesNotMatch") return error;
+  const remedy = "upload it under a plainer name, or discard it";
+  return failure(
+    { code: "object-unreadable", what: "the store signs this key in another form", remedy },
+    call,
+    error.cause,
+  );
 }
 
 /** An answer that was 200 and yet cannot be right. */
