@@ -9,15 +9,25 @@ const UNFINISHED = ".airlock-restore-";
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
   readonly handle: FileHandle;
+  /** All of it, at the end. */
+  append(bytes: Uint8Array): Promise<void>;
 }
 
 /** A file of the folder's own file system, readable by its owner only, that is gone after use unless it was placed. */
 export async function createTemporaryFile(folder: string): Promise<TemporaryFile> {
   const path = join(folder, `${UNFINISHED}${randomBytes(8).toString("hex")}`);
   const handle = await open(path, "wx+", 0o600);
+  let length = 0;
   return {
     path,
     handle,
+    append: async (bytes) => {
+      for (let offset = 0; offset < bytes.length;) {
+        const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, length);
+        offset += bytesWritten;
+        length += bytesWritten;
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       await handle.close();
       await rm(path, { force: true });

@@ -138,9 +138,10 @@ async function restoreToFolder(plan: Plan, folder: string, context: RestoreConte
     return names.map((name) => join(folder, name));
   }
   await using result = await createTemporaryFile(folder);
-  await pipeline(Readable.from(decoded, { objectMode: false }), result.handle.createWriteStream({ autoClose: false }), {
-    signal: context.signal,
-  });
+  for await (const piece of decoded) {
+    context.signal.throwIfAborted();
+    await result.append(piece);
+  }
   await placeFile(result, path);
   return [path];
 }
@@ -151,10 +152,7 @@ async function download(object: StoredObject, file: TemporaryFile, context: Rest
   let doneBytes = 0;
   for await (const piece of readStoredObject(context.reader, object, context.timing, context.signal)) {
     hash.update(piece);
-    for (let offset = 0; offset < piece.length;) {
-      const { bytesWritten } = await file.handle.write(piece, offset, piece.length - offset, doneBytes + offset);
-      offset += bytesWritten;
-    }
+    await file.append(piece);
     doneBytes += piece.length;
     context.onProgress(doneBytes, object.sizeBytes);
   }

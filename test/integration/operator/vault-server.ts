@@ -1,0 +1,148 @@
+/** A vault on the embedded S3 server, filled from the fixtures, and the operator's program run against it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openLedgerStore } from "../../../shared/s3/ledger-store.ts";
+import { openVaultWriter } from "../../../shared/s3/vault-writer.ts";
+import type { StoreConfig } from "../../../shared/config/store-config.ts";
+import type { PublicKey } from "../../../shared/keys.ts";
+import type { VaultName } from "../../../shared/names.ts";
+import { startS3Server, type PolicyDocument, type S3Server } from "../../s3-server/server.ts";
+import type { FixtureLedger, FixtureObject } from "../../unit/operator/fixture.ts";
+
+const MAIN = new URL("../../../operator/main.ts", import.meta.url).pathname;
+const BUCKET = "acme-vault";
+
+/** What the paper key may do: the operator needs nothing else. */
+const READ_ONLY: PolicyDocument = {
+  Version: "2012-10-17",
+  Statement: [
+    { Effect: "Allow", Action: ["s3:ListBucket", "s3:ListBucketVersions"], Resource: `arn:aws:s3:::${BUCKET}` },
+    { Effect: "Allow", Action: ["s3:GetObject", "s3:GetObjectVersion"], Resource: `arn:aws:s3:::${BUCKET}/*` },
+  ],
+};
+
+export interface Ran {
+  readonly exit: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly stdin?: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface VaultServer extends AsyncDisposable {
+  /** Where tests put what they restore; removed in the end. */
+  readonly folder: string;
+  readonly server: S3Server;
+  putObject(object: FixtureObject): Promise<void>;
+  putLedger(ledger: FixtureLedger): Promise<void>;
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  configure(
+    movers: ReadonlyMap<string, readonly PublicKey[]>,
+    hosts: ReadonlyMap<string, readonly PublicKey[]>,
+  ): Promise<void>;
+  /** `airlock ARGS`, with the configuration given last. */
+  run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+}
+
+export async function startVaultServer(): Promise<VaultServer> {
+  const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
+  const server = await startS3Server({ dir: folder });
+  const account = server.createAccount("acme");
+  account.createBucket(BUCKET, { versioning: true });
+  const writerConfig = await writeCredentials(folder, "owner", account.owner, server);
+  const readerConfig = await writeCredentials(folder, "operator", account.createUser("operator", READ_ONLY), server);
+  const signal = AbortSignal.timeout(120_000);
+  const writer = await openVaultWriter(writerConfig, { storageClass: null });
+  const configFile = join(folder, "operator.yaml");
+  const written = new Set<string>();
+
+  const put = async (name: string, bytes: Uint8Array): Promise<void> => {
+    // the tests also put what no mover would
+    await writer.createObject(name as VaultName, bytes, { attributes: { metadata: new Map() }, signal });
+  };
+  return {
+    folder,
+    server,
+    put,
+    putObject: ({ vaultName, bytes }) => put(vaultName, bytes),
+    putLedger: async ({ mover, segments }) => {
+      await using store = await openLedgerStore(writerConfig, mover);
+      for (const [at, bytes] of segments.entries()) {
+        if (written.has(`${mover} ${at}`)) continue;
+        await store.createSegment(at + 1, bytes, signal);
+        written.add(`${mover} ${at}`);
+      }
+    },
+    configure: (movers, hosts) => writeFile(configFile, formatConfig(readerConfig, movers, hosts)),
+    run: (args, options) => runAirlock([...args, "--config", configFile], folder, options),
+    [Symbol.asyncDispose]: async () => {
+      await writer[Symbol.asyncDispose]();
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeCredentials(
+  folder: string,
+  name: string,
+  { accessKeyId, secretAccessKey }: { readonly accessKeyId: string; readonly secretAccessKey: string },
+  { endpoint, region }: S3Server,
+): Promise<StoreConfig> {
+  const accessKeyIdFile = join(folder, `${name}.id`);
+  const secretAccessKeyFile = join(folder, `${name}.secret`);
+  await writeFile(accessKeyIdFile, accessKeyId, { mode: 0o600 });
+  await writeFile(secretAccessKeyFile, secretAccessKey, { mode: 0o600 });
+  const credentials = { kind: "files" as const, accessKeyIdFile, secretAccessKeyFile };
+  return {
+    bucket: BUCKET,
+    region,
+    endpoint,
+    forcePathStyle: true,
+    credentials,
+    expectedBucketOwner: null,
+    checksums: "auto",
+  };
+}
+
+/** JSON is YAML. */
+function formatConfig(
+  { bucket, region, endpoint, credentials }: StoreConfig,
+  movers: ReadonlyMap<string, readonly PublicKey[]>,
+  hosts: ReadonlyMap<string, readonly PublicKey[]>,
+): string {
+  const listed = (keys: ReadonlyMap<string, readonly PublicKey[]>): Record<string, string[]> =>
+    Object.fromEntries([...keys].map(([name, list]) => [name, list.map(({ text }) => text)]));
+  const { kind: _, ...files } = { ...credentials };
+  const vault = { bucket, region, endpoint, forcePathStyle: true, credentials: files };
+  return JSON.stringify({ vault, movers: listed(movers), hosts: listed(hosts) });
+}
+
+async function runAirlock(
+  args: readonly string[],
+  folder: string,
+  { stdin = "", cwd = folder, env = {} }: RunOptions = {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+  child.stdin.on("error", () => undefined); // a program that does not read its input closes it
+  child.stdin.end(stdin);
+  const [stdout, stderr] = await Promise.all([collect(child.stdout), collect(child.stderr), once(child, "close")]);
+  return { exit: child.exitCode, stdout, stderr: stderr.toString("utf8") };
+}
+
+async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(stream));
+}
