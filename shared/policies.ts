@@ -1,176 +1,172 @@
 /**
- * The least that each role needs, in IAM's terms: the one source of what `init` prints, what `deploy/` holds and what
- * `check` measures. Denials stand by name where silence would do on AWS, because on some stores whoever uploads an object
- * owns it, and ownership reaches further than a policy's silence; `Deny` with `NotAction` does nothing on Ceph.
+ * What each role may do, as IAM policies: `init` prints them, `check` holds keys against them, deployments are made
+ * from them. They are identity policies; on other stores a user's policy is the same document.
  */
-
-type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
 export interface PolicyStatement {
   readonly Sid: string;
   readonly Effect: "Allow" | "Deny";
   readonly Action: string | readonly string[];
   readonly Resource: string | readonly string[];
-  readonly Condition?: Condition;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
-export interface PolicyDocument {
+export interface Policy {
   readonly Version: "2012-10-17";
   readonly Statement: readonly PolicyStatement[];
 }
 
-export interface PolicyOptions {
+interface BucketOptions {
   readonly bucket: string;
-  /** Whether requests without TLS are refused: false only for a store on this machine. */
+  /** False only for a plain http endpoint on loopback, where there is no TLS to insist on. */
   readonly secureTransport: boolean;
 }
 
-/** What nobody who only adds may do to an object, to a bucket or to what others uploaded. */
-const BEYOND_ADDING = [
-  "s3:DeleteObject*",
+export interface HostPolicyOptions extends BucketOptions {
+  readonly host: string;
+}
+
+/**
+ * A host creates under its own prefix and nothing else.
+ *
+ * Silence would deny the rest on AWS. It is denied by name as well because other policies may allow it, and because
+ * some stores (Ceph) let whoever uploaded an object do as he likes with it unless a policy says no.
+ */
+export function hostPolicy({ bucket, host, secureTransport }: HostPolicyOptions): Policy {
+  return policy([
+    allow("Create", "s3:PutObject", `${bucket}/${host}/*`),
+    createOnly(`${bucket}/${host}/*`),
+    deny("NothingElse", [...READING, ...REMOVING, ...MARKING], [bucket, `${bucket}/*`]),
+    ...insistOnTls(bucket, secureTransport),
+  ]);
+}
+
+export interface MoverDropZonePolicyOptions extends BucketOptions {
+  /** Whether the bucket keeps versions: what is released then is an exact version, and nothing else can be deleted. */
+  readonly versioned: boolean;
+  /** ARN of the queue that the bucket's events go to, where there is one. */
+  readonly queueArn?: string;
+}
+
+/** The mover reads and releases what hosts left; it writes its own probes only. */
+export function moverDropZonePolicy(options: MoverDropZonePolicyOptions): Policy {
+  const { bucket, versioned, queueArn, secureTransport } = options;
+  const queue = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
+  return policy([
+    allow("List", [...LISTING, "s3:GetBucketVersioning"], bucket),
+    allow(
+      "Read",
+      ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+      `${bucket}/*`,
+    ),
+    // Without versions, a release is a DeleteObject with If-Match.
+    allow("Release", versioned ? "s3:DeleteObjectVersion" : "s3:DeleteObject", `${bucket}/*`),
+    allow("Probe", ["s3:PutObject", "s3:DeleteObject"], `${bucket}/_airlock/probe/*`),
+    ...(queueArn === undefined ? [] : [{ Sid: "Events", Effect: "Allow", Action: queue, Resource: queueArn } as const]),
+    deny("NothingElse", MARKING, [bucket, `${bucket}/*`]),
+    ...insistOnTls(bucket, secureTransport),
+  ]);
+}
+
+export interface MoverVaultPolicyOptions extends BucketOptions {
+  /** `readback`: the mover reads again what it archived, which is the only reason for it to read `archive/`. */
+  readonly verify: "checksum" | "readback";
+}
+
+/** The mover adds to the vault. It reads its own records only, removes nothing and sets no retention. */
+export function moverVaultPolicy({ bucket, verify, secureTransport }: MoverVaultPolicyOptions): Policy {
+  const archived = `${bucket}/archive/*`;
+  const own = `${bucket}/_airlock/*`;
+  const reading = ["s3:GetObject", "s3:GetObjectVersion"];
+  return policy([
+    allow("Add", "s3:PutObject", [archived, own]),
+    createOnly([archived, `${bucket}/_airlock/ledger/*`, `${bucket}/_airlock/checkpoint/*`]),
+    allow("ReadOwnRecords", reading, own),
+    {
+      ...allow("ListOwnRecords", ["s3:ListBucket", "s3:ListBucketVersions"], bucket),
+      Condition: { StringLike: { "s3:prefix": "_airlock/*" } },
+    },
+    allow("TidyUploads", ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], [archived, own]),
+    allow(
+      "ReadSettings",
+      ["s3:ListBucketMultipartUploads", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"],
+      bucket,
+    ),
+    ...(verify === "readback" ? [allow("ReadBack", reading, archived)] : [deny("NeverRead", reading, archived)]),
+    deny("NeverRemove", [...DELETING, ...MARKING], [bucket, `${bucket}/*`]),
+    ...insistOnTls(bucket, secureTransport),
+  ]);
+}
+
+/** The operator reads the vault. */
+export function operatorPolicy({ bucket, secureTransport }: BucketOptions): Policy {
+  return policy([
+    allow("List", [...LISTING, "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"], bucket),
+    allow(
+      "Read",
+      ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold"],
+      `${bucket}/*`,
+    ),
+    deny("NeverWrite", ["s3:PutObject", ...REMOVING, ...MARKING], [bucket, `${bucket}/*`]),
+    ...insistOnTls(bucket, secureTransport),
+  ]);
+}
+
+const LISTING = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"];
+const READING = ["s3:Get*", "s3:List*"];
+const DELETING = ["s3:DeleteObject*", "s3:DeleteBucket*"];
+const REMOVING = ["s3:Delete*", "s3:AbortMultipartUpload"];
+/** Everything that changes what is there, or how long it stays, without adding an object. */
+const MARKING = [
   "s3:PutObjectAcl",
   "s3:PutObjectVersionAcl",
   "s3:PutObjectTagging",
   "s3:PutObjectVersionTagging",
-  "s3:DeleteObjectTagging",
-  "s3:DeleteObjectVersionTagging",
   "s3:PutObjectRetention",
   "s3:PutObjectLegalHold",
   "s3:BypassGovernanceRetention",
+  "s3:RestoreObject",
   "s3:PutBucket*",
-  "s3:DeleteBucket*",
   "s3:PutLifecycleConfiguration",
-  "s3:PutReplicationConfiguration",
-  "s3:PutEncryptionConfiguration",
 ];
 
+function policy(statements: readonly PolicyStatement[]): Policy {
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+function allow(
+  sid: string,
+  actions: string | readonly string[],
+  resources: string | readonly string[],
+): PolicyStatement {
+  return { Sid: sid, Effect: "Allow", Action: actions, Resource: arns(resources) };
+}
+
+function deny(sid: string, actions: readonly string[], resources: string | readonly string[]): PolicyStatement {
+  return { Sid: sid, Effect: "Deny", Action: actions, Resource: arns(resources) };
+}
+
 /**
- * A host: creates below its own prefix. Every request that creates a name has to carry `If-None-Match`; the multipart
- * calls that create none yet cannot carry it, and `s3:ObjectCreationOperation` is false for them.
+ * Whatever brings an object into being must say If-None-Match. CreateMultipartUpload and UploadPart can't say it and
+ * bring nothing into being, which is what `s3:ObjectCreationOperation` tells apart.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
  */
-export function hostPolicy({ bucket, host, secureTransport }: PolicyOptions & { readonly host: string }): PolicyDocument {
-  const own = objects(bucket, `${host}/*`);
-  return policy(bucket, secureTransport, [
-    { Sid: "Create", Effect: "Allow", Action: "s3:PutObject", Resource: own },
-    createOnly(own),
-    {
-      Sid: "NothingElse",
-      Effect: "Deny",
-      Action: ["s3:GetObject*", "s3:List*", "s3:AbortMultipartUpload", "s3:RestoreObject", ...BEYOND_ADDING],
-      Resource: [arn(bucket), objects(bucket, "*")],
-    },
-  ]);
-}
-
-/** The mover in the drop-zone: lists, reads, deletes exact versions, and probes below a prefix of its own. */
-export function moverDropZonePolicy({
-  bucket,
-  secureTransport,
-  versioned,
-}: PolicyOptions & { readonly versioned: boolean }): PolicyDocument {
-  return policy(bucket, secureTransport, [
-    {
-      Sid: "List",
-      Effect: "Allow",
-      Action: ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"],
-      Resource: arn(bucket),
-    },
-    {
-      Sid: "ReadAndRelease",
-      Effect: "Allow",
-      Action: [
-        "s3:GetObject",
-        "s3:GetObjectVersion",
-        "s3:GetObjectTagging",
-        "s3:GetObjectVersionTagging",
-        // with versions, a delete without a version id would hide an object instead of removing it
-        versioned ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
-      ],
-      Resource: objects(bucket, "*"),
-    },
-    { Sid: "Probe", Effect: "Allow", Action: "s3:PutObject", Resource: objects(bucket, "_airlock/probe/*") },
-  ]);
-}
-
-/** The mover in the vault: adds below `archive/`, keeps its own records below `_airlock/`, and removes nothing. */
-export function moverVaultPolicy({
-  bucket,
-  secureTransport,
-  verify,
-}: PolicyOptions & { readonly verify: "checksum" | "readback" }): PolicyDocument {
-  const archive = objects(bucket, "archive/*");
-  const own = objects(bucket, "_airlock/*");
-  return policy(bucket, secureTransport, [
-    { Sid: "Add", Effect: "Allow", Action: ["s3:PutObject", "s3:AbortMultipartUpload"], Resource: [archive, own] },
-    createOnly([archive, own]),
-    {
-      Sid: "ListOwnRecords",
-      Effect: "Allow",
-      Action: "s3:ListBucket",
-      Resource: arn(bucket),
-      Condition: { StringLike: { "s3:prefix": "_airlock/*" } },
-    },
-    { Sid: "Read", Effect: "Allow", Action: "s3:GetObject", Resource: verify === "readback" ? [own, archive] : own },
-    {
-      Sid: "KnowTheBucket",
-      Effect: "Allow",
-      Action: ["s3:ListBucketMultipartUploads", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning"],
-      Resource: arn(bucket),
-    },
-    { Sid: "RemoveNothing", Effect: "Deny", Action: BEYOND_ADDING, Resource: [arn(bucket), objects(bucket, "*")] },
-  ]);
-}
-
-/** The operator in the vault: reads everything and changes nothing. */
-export function operatorPolicy({ bucket, secureTransport }: PolicyOptions): PolicyDocument {
-  return policy(bucket, secureTransport, [
-    {
-      Sid: "List",
-      Effect: "Allow",
-      Action: ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning"],
-      Resource: arn(bucket),
-    },
-    {
-      Sid: "Read",
-      Effect: "Allow",
-      Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold"],
-      Resource: objects(bucket, "*"),
-    },
-    {
-      Sid: "ChangeNothing",
-      Effect: "Deny",
-      Action: ["s3:PutObject", "s3:AbortMultipartUpload", ...BEYOND_ADDING],
-      Resource: [arn(bucket), objects(bucket, "*")],
-    },
-  ]);
-}
-
-function createOnly(resource: string | readonly string[]): PolicyStatement {
+function createOnly(resources: string | readonly string[]): PolicyStatement {
   return {
     Sid: "CreateOnly",
     Effect: "Deny",
     Action: "s3:PutObject",
-    Resource: resource,
+    Resource: arns(resources),
     Condition: { Null: { "s3:if-none-match": "true" }, Bool: { "s3:ObjectCreationOperation": "true" } },
   };
 }
 
-function policy(bucket: string, secureTransport: boolean, statements: readonly PolicyStatement[]): PolicyDocument {
-  const tls: PolicyStatement = {
-    Sid: "OnlyOverTls",
-    Effect: "Deny",
-    Action: "s3:*",
-    Resource: [arn(bucket), objects(bucket, "*")],
-    Condition: { Bool: { "aws:SecureTransport": "false" } },
-  };
-  return { Version: "2012-10-17", Statement: secureTransport ? [...statements, tls] : statements };
+function insistOnTls(bucket: string, secureTransport: boolean): PolicyStatement[] {
+  if (!secureTransport) return [];
+  const statement = deny("OnlyOverTls", ["s3:*"], [bucket, `${bucket}/*`]);
+  return [{ ...statement, Condition: { Bool: { "aws:SecureTransport": "false" } } }];
 }
 
-function arn(bucket: string): string {
-  return `arn:aws:s3:::${bucket}`;
-}
-
-function objects(bucket: string, path: string): string {
-  return `arn:aws:s3:::${bucket}/${path}`;
+function arns(resources: string | readonly string[]): string | readonly string[] {
+  return typeof resources === "string" ? `arn:aws:s3:::${resources}` : resources.map((name) => `arn:aws:s3:::${name}`);
 }

@@ -21,7 +21,8 @@ export function readTar({ paths, exclude, env, log, signal }: TarOptions): Async
     args: [
       ...["--create", "--file=-", "--format=pax", "--xattrs", "--acls", "--sparse"],
       ...exclude.map((pattern) => `--exclude=${pattern}`),
-      ...["--", ...paths],
+      "--",
+      ...paths,
     ],
     // Messages are matched below. A name's bytes go into the archive as they are in every locale.
     env: { ...env, LC_ALL: "C", TAR_OPTIONS: undefined },

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { runProgram } from "../shared/cli.ts";
+import { VERSION } from "../shared/version.ts";
+import { declareCommands } from "./commands.ts";
+import { ownerOf } from "./process-owner.ts";
+
+// What follows `--` is a command to run, with options of its own; the parser would not tell it from paths.
+const { argv, pid } = process;
+const separator = argv.indexOf("--");
+const command = separator === -1 ? null : argv.slice(separator + 1);
+if (separator !== -1) process.argv = argv.slice(0, separator);
+
+await runProgram({
+  name: "airlock-uploader",
+  version: VERSION,
+  description: "Pushes backups into the drop-zone with a key that can only create.",
+  defaultConfig: "/etc/airlock/uploader.yaml",
+  process,
+  commands: (program, io) => declareCommands(program, io, { command, owner: ownerOf(pid) }),
+});
