@@ -177,6 +177,7 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
     if (before !== undefined && entry.index !== before.index + 1) fail(`line ${number + 1}: index ${entry.index} does not follow ${before.index}`);
     entries.push(entry);
   }
+  if (entries.length > MAX_SEGMENT_ENTRIES) fail(`it has more than ${MAX_SEGMENT_ENTRIES} entries`);
   return {
     header,
     entries,
