@@ -86,7 +86,8 @@ function readPid(file: string): number | null {
 
 function unusable(folder: string, cause: unknown): AirlockError {
   if (errorCode(cause) === "ENOSPC") return toAirlockError(cause);
-  const reason = errorCode(cause) ?? "unknown";
+  const code = errorCode(cause);
+  const reason = code === undefined || code.startsWith("ERR_") ? String(cause) : code;
   return new AirlockError("config-invalid", `the folder cannot be used: ${reason}`, {
     subject: folder,
     remedy: "name a folder on a local disk that the user that this runs as may write to",
