@@ -62,7 +62,7 @@ function formatFindings(findings: readonly Finding[], width: number | undefined)
   ];
   const rows = findings.map(({ power, expected, got, isExcess, detail }) => {
     const mark = isExcess ? "EXCESS" : got === "unknown" ? "?" : "ok";
-    return [mark, power, expected, got, detail];
+    return [mark, power, expected, got, mark === "ok" ? "" : detail];
   });
   return formatTable(columns, rows, width);
 }

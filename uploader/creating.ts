@@ -2,8 +2,8 @@ import { isAirlockError, type AirlockError } from "../shared/errors.ts";
 import { retry, type RetryPolicy, type Timing } from "../shared/retry.ts";
 import type { PublishContext } from "./publish-context.ts";
 
-/** 8 attempts spread over up to 4½ minutes: an outage that is longer is for whoever schedules the next run. */
-export const RETRY = { attempts: 8, baseMs: 2_500, capMs: 120_000 } as const;
+/** 9 attempts spread over up to 4¼ minutes: an outage that is longer is for whoever schedules the next run. */
+export const RETRY = { attempts: 9, baseMs: 1_000, capMs: 120_000 } as const;
 
 export interface RetryContext {
   readonly timing: Timing;

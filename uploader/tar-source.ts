@@ -19,7 +19,12 @@ export function readTar({ paths, exclude, env, log, signal }: TarOptions): Async
   return readProgram({
     file: "tar",
     args: [
-      ...["--create", "--file=-", "--format=pax", "--xattrs", "--acls", "--sparse"],
+      "--create",
+      "--file=-",
+      "--format=pax",
+      "--xattrs",
+      "--acls",
+      "--sparse",
       ...exclude.map((pattern) => `--exclude=${pattern}`),
       "--",
       ...paths,
