@@ -2,6 +2,10 @@
 import { S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { StoreConfig } from "../../shared/config/store-config.ts";
 import type { BucketOptions, Credentials, PolicyDocument, RunningServer, StoreAccount } from "../servers/server.ts";
 import { sendSigned } from "../servers/sign.ts";
 import type { PlainResponse, SignedRequest } from "../servers/sign.ts";
@@ -19,13 +23,16 @@ export interface Bench {
   /** A key that no other check uses. */
   freshKey(folder?: string): string;
   clientOf(credentials: Credentials, options?: Partial<S3ClientConfig>): S3Client;
-  /** Made once per name and bucket. */
+  /** Users are made once per name and bucket. */
   user(name: string, bucket: string, policies: readonly PolicyDocument[]): Promise<S3Client>;
+  keyOf(name: string, bucket: string, policies: readonly PolicyDocument[]): Promise<Credentials>;
+  /** A bucket as Airlock's own configuration names it, with this key in files. */
+  configOf(bucket: string, credentials: Credentials): Promise<StoreConfig>;
   /** Computed once per run. */
   once<T>(name: string, make: () => Promise<T>): Promise<T>;
   /** A request that the SDK would not send, signed by the owner. */
   raw(request: Pick<SignedRequest, "method"> & Partial<SignedRequest> & { path: string }): Promise<PlainResponse>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export function openBench(server: RunningServer): Bench {
@@ -45,6 +52,8 @@ export function openBench(server: RunningServer): Bench {
       // Off unless a check is about them, so that a store that rejects them can be asked everything else.
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",
+      // The SDK's advice on failed streams; here failures are answers.
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
       requestHandler: { connectionTimeout: 5_000, requestTimeout: 30_000, throwOnRequestTimeout: true },
       ...options,
     });
@@ -61,6 +70,9 @@ export function openBench(server: RunningServer): Bench {
     await account.createBucket(name, options);
     return name;
   };
+  const keyOf: Bench["keyOf"] = (name, bucket, policies) =>
+    once(`key ${name} ${bucket}`, () => account.createUser(`${name}-${run}-${++count}`, bucket, policies));
+  const secrets = (): Promise<string> => once("folder of secrets", () => mkdtemp(join(tmpdir(), "airlock-contract-")));
   return {
     server,
     account,
@@ -70,10 +82,24 @@ export function openBench(server: RunningServer): Bench {
     freshBucket,
     freshKey: (folder = "k") => `${folder}/${run}-${++count}`,
     clientOf,
+    keyOf,
     user: (name, bucket, policies) =>
-      once(`user ${name} ${bucket}`, async () =>
-        clientOf(await account.createUser(`${name}-${run}-${++count}`, bucket, policies)),
-      ),
+      once(`user ${name} ${bucket}`, async () => clientOf(await keyOf(name, bucket, policies))),
+    configOf: async (bucket, { accessKeyId, secretAccessKey }) => {
+      const accessKeyIdFile = join(await secrets(), `${++count}`);
+      const secretAccessKeyFile = `${accessKeyIdFile}.secret`;
+      await writeFile(accessKeyIdFile, accessKeyId);
+      await writeFile(secretAccessKeyFile, secretAccessKey);
+      return {
+        bucket,
+        region: server.region,
+        endpoint: account.endpoint,
+        forcePathStyle: true,
+        credentials: { kind: "files", accessKeyIdFile, secretAccessKeyFile },
+        expectedBucketOwner: null,
+        checksums: "auto",
+      };
+    },
     once,
     raw: ({ path, ...request }) =>
       sendSigned({
@@ -83,8 +109,9 @@ export function openBench(server: RunningServer): Bench {
         credentials: account.owner,
         ...request,
       }),
-    close: () => {
+    close: async () => {
       for (const client of clients) client.destroy();
+      if (made.has("folder of secrets")) await rm(await secrets(), { recursive: true, force: true });
     },
   };
 }

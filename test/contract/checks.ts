@@ -2,6 +2,7 @@ import type { Area, Check } from "./check.ts";
 import { authentication } from "./checks/authentication.ts";
 import { creating } from "./checks/creating.ts";
 import { deleting } from "./checks/deleting.ts";
+import { events } from "./checks/events.ts";
 import { hostKey } from "./checks/host-key.ts";
 import { integrity } from "./checks/integrity.ts";
 import { listing } from "./checks/listing.ts";
@@ -10,9 +11,12 @@ import { multipart } from "./checks/multipart.ts";
 import { otherKeys } from "./checks/other-keys.ts";
 import { reading } from "./checks/reading.ts";
 import { tagging } from "./checks/tagging.ts";
+import { transports } from "./checks/transports.ts";
+import { verdict } from "./checks/verdict.ts";
 
 /** In the order of docs/stores.md. */
 export const AREAS: readonly Area[] = [
+  verdict,
   authentication,
   hostKey,
   otherKeys,
@@ -24,6 +28,8 @@ export const AREAS: readonly Area[] = [
   multipart,
   locking,
   tagging,
+  events,
+  transports,
 ];
 
 export const CHECKS: readonly Check[] = AREAS.flatMap(({ checks }) => checks);

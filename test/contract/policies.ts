@@ -5,9 +5,33 @@ function policy(...statements: readonly PolicyStatement[]): PolicyDocument {
   return { Version: "2012-10-17", Statement: statements };
 }
 
-/** A host where create-only can't be expressed: whoever holds it can write below its prefix, and nothing else. */
-export function hostPolicy(bucket: string, host: string): PolicyDocument {
+/** The least that a host needs where create-only can't be expressed: it may write below its prefix. */
+export function barePolicy(bucket: string, host: string): PolicyDocument {
   return policy({ Effect: "Allow", Action: "s3:PutObject", Resource: `arn:aws:s3:::${bucket}/${host}/*` });
+}
+
+/**
+ * The same with everything else denied by name. On AWS that changes nothing; on stores where whoever uploads an object
+ * owns it, ownership goes further than the policy's silence.
+ */
+export function hostPolicy(bucket: string, host: string): PolicyDocument {
+  const denied = [
+    "s3:GetObject*",
+    "s3:DeleteObject*",
+    "s3:PutObjectAcl",
+    "s3:PutObjectVersionAcl",
+    "s3:PutObjectTagging",
+    "s3:PutObjectVersionTagging",
+    "s3:PutObjectRetention",
+    "s3:PutObjectLegalHold",
+    "s3:BypassGovernanceRetention",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+  ];
+  return policy(
+    { Effect: "Allow", Action: "s3:PutObject", Resource: `arn:aws:s3:::${bucket}/${host}/*` },
+    { Effect: "Deny", Action: denied, Resource: `arn:aws:s3:::${bucket}/*` },
+  );
 }
 
 /**
@@ -32,8 +56,9 @@ export function createOnlyPolicy(bucket: string, host: string): PolicyDocument {
   );
 }
 
-/** The mover in the drop-zone: reads, and deletes exact versions. */
-export function drainPolicy(bucket: string): PolicyDocument {
+/** The mover in the drop-zone: reads, deletes exact versions (or what there is, without versions), and probes. */
+export function drainPolicy(bucket: string, versioned = true): PolicyDocument {
+  const release = versioned ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
   return policy(
     {
       Effect: "Allow",
@@ -42,10 +67,10 @@ export function drainPolicy(bucket: string): PolicyDocument {
     },
     {
       Effect: "Allow",
-      Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+      Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging", release],
       Resource: `arn:aws:s3:::${bucket}/*`,
     },
-    { Effect: "Allow", Action: "s3:DeleteObjectVersion", Resource: `arn:aws:s3:::${bucket}/*` },
+    { Effect: "Allow", Action: "s3:PutObject", Resource: `arn:aws:s3:::${bucket}/_airlock/probe/*` },
   );
 }
 

@@ -16,7 +16,7 @@ export async function runChecks(server: RunningServer, checks: readonly Check[])
     for (const check of checks) answers.set(check.id, await ask(bench, check));
     return answers;
   } finally {
-    bench.close();
+    await bench.close();
   }
 }
 

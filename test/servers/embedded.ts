@@ -14,6 +14,7 @@ export async function startEmbedded(): Promise<RunningServer> {
     owner: made.owner,
     createBucket: async (name, options = {}) => made.createBucket(name, options),
     createUser: async (name, _bucket, policies) => made.createUser(name, ...policies),
+    createQueue: async (name) => made.createQueue(name),
   });
   return {
     name: "embedded",

@@ -6,6 +6,8 @@ import { canRun, runProgram } from "./run-program.ts";
 import { Missing } from "./server.ts";
 
 const INSTALL_TIMEOUT_MS = 900_000;
+/** Written last into a virtual environment. */
+const COMPLETE = "complete";
 
 /** Builds a program from its source with Go, at exactly this version, into `path`. */
 export async function installGoProgram(packagePath: string, version: string, path: string): Promise<string> {
@@ -32,8 +34,7 @@ export async function installPythonPackage(
   folder: string,
   module: string,
 ): Promise<string> {
-  const complete = join(folder, "complete");
-  if (await exists(complete)) return `${folder}: already there`;
+  if (await isPythonPackageInstalled(folder)) return `${folder}: already there`;
   if (!(await canRun("python3", ["--version"]))) {
     throw new Missing(`${name} needs Python: install python3 (3.11 is what it is pinned for)`);
   }
@@ -44,8 +45,12 @@ export async function installPythonPackage(
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", constraints];
   await runProgram(python, [...pip, `${name}==${version}`], { timeoutMs: INSTALL_TIMEOUT_MS });
   await runProgram(python, ["-c", `import ${module}`]);
-  await writeFile(complete, `${name}==${version}\n`);
+  await writeFile(join(folder, COMPLETE), `${name}==${version}\n`);
   return `${folder}: installed`;
+}
+
+export function isPythonPackageInstalled(folder: string): Promise<boolean> {
+  return exists(join(folder, COMPLETE));
 }
 
 /** Debian splits `ensurepip` off into python3-venv; where that is missing, virtualenv does the same from pip. */
@@ -99,7 +104,7 @@ async function isInstalled(name: string): Promise<boolean> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

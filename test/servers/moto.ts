@@ -1,18 +1,23 @@
 /** moto's server: https://github.com/getmoto/moto. Each account is one process, which keeps everything in memory. */
 import { join } from "node:path";
+import { z } from "zod";
 import { installFolder } from "./cache.ts";
 import { createAccessKey, createIamUser, putUserPolicies } from "./iam.ts";
-import { installPythonPackage } from "./install-programs.ts";
+import { installPythonPackage, isPythonPackageInstalled } from "./install-programs.ts";
 import { freePort, startRecorded, waitForPort } from "./processes.ts";
 import { REGION, randomCredentials } from "./real-server.ts";
 import type { RealServer } from "./real-server.ts";
+import { callSqs } from "./sqs.ts";
 
 const VERSION = "5.2.5";
 const FOLDER = installFolder("moto", VERSION);
 
 export const moto: RealServer = {
   name: "moto",
+  title: `moto ${VERSION}`,
   install: () => installPythonPackage("moto[server]", VERSION, FOLDER, "moto.server"),
+
+  isInstalled: () => isPythonPackageInstalled(FOLDER),
 
   async launch(folder) {
     const port = await freePort();
@@ -40,6 +45,17 @@ export const moto: RealServer = {
     await createIamUser(api, name);
     await putUserPolicies(api, name, policies);
     return createAccessKey(api, name);
+  },
+
+  async createQueue(account, name) {
+    const created = await callSqs(account.endpoint, REGION, account.owner, "CreateQueue", { QueueName: name });
+    const { QueueUrl: url } = z.object({ QueueUrl: z.string() }).parse(created);
+    const AttributeNames = ["QueueArn"];
+    const found = await callSqs(account.endpoint, REGION, account.owner, "GetQueueAttributes", {
+      QueueUrl: url,
+      AttributeNames,
+    });
+    return { url, arn: z.object({ Attributes: z.object({ QueueArn: z.string() }) }).parse(found).Attributes.QueueArn };
   },
 };
 

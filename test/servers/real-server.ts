@@ -5,7 +5,16 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runsFolder } from "./cache.ts";
 import { anyAlive, stopRecorded } from "./processes.ts";
-import type { BucketOptions, Credentials, PolicyDocument, RunningServer, ServerName, StoreAccount } from "./server.ts";
+import { Missing } from "./server.ts";
+import type {
+  BucketOptions,
+  Credentials,
+  PolicyDocument,
+  Queue,
+  RunningServer,
+  ServerName,
+  StoreAccount,
+} from "./server.ts";
 
 export type RealServerName = Exclude<ServerName, "embedded">;
 export const REGION = "us-east-1";
@@ -20,11 +29,16 @@ export interface LaunchedAccount {
 
 export interface RealServer {
   readonly name: RealServerName;
+  /** What people call it, and the version that the recorded differences were measured on. */
+  readonly title: string;
   /** Installs what is not there yet; rejects with `Missing` when it can't. */
   install(): Promise<string>;
+  /** Whether it can be started; installs nothing. */
+  isInstalled(): Promise<boolean>;
   /** Starts one account's processes, recorded in `folder`, and waits until it answers. */
   launch(folder: string): Promise<LaunchedAccount>;
   createUser(account: LaunchedAccount, name: string, policies: readonly PolicyDocument[]): Promise<Credentials>;
+  createQueue(account: LaunchedAccount, name: string): Promise<Queue>;
 }
 
 interface State {
@@ -53,6 +67,16 @@ export async function startServer(server: RealServer, up: boolean): Promise<Runn
     await stopRun(folder);
     throw error;
   }
+}
+
+/** A server that `servers:up` left running, else one of its own. */
+export async function useServer(server: RealServer): Promise<RunningServer> {
+  const running = await findServerThatIsUp(server);
+  if (running !== null) return running;
+  if (!(await server.isInstalled())) {
+    throw new Missing(`${server.title} is not installed: npm run servers:install -- ${server.name}`);
+  }
+  return startServer(server, false);
 }
 
 /** The server that `servers:up` left running, or null. */
@@ -97,6 +121,7 @@ function handleOf(server: RealServer, state: State, stop: () => Promise<void>): 
     owner: launched.owner,
     createBucket: (name, options) => createBucket(launched, name, options ?? {}),
     createUser: (name, _bucket, policies) => server.createUser(launched, name, policies),
+    createQueue: (name) => server.createQueue(launched, name),
   });
   return {
     name: server.name,

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort, startRecorded, until, waitForPort } from "./processes.ts";
-import { canRun, runProgram } from "./run-program.ts";
+import { runProgram } from "./run-program.ts";
 
 export interface Cluster {
   readonly folder: string;
@@ -51,10 +51,6 @@ export async function startGateway(cluster: Cluster): Promise<string> {
   });
   await waitForPort(port, folder, "gateway");
   return `http://127.0.0.1:${port}`;
-}
-
-export function hasCeph(): Promise<boolean> {
-  return canRun("radosgw", ["--version"]);
 }
 
 async function makeKeys(keyring: string, run: Cluster["run"]): Promise<void> {

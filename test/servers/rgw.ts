@@ -4,8 +4,8 @@ import { putUserPolicies } from "./iam.ts";
 import { REGION } from "./real-server.ts";
 import type { RealServer } from "./real-server.ts";
 import { startCluster, startGateway } from "./rgw-cluster.ts";
-import { runProgram } from "./run-program.ts";
-import { Missing } from "./server.ts";
+import { canRun, runProgram } from "./run-program.ts";
+import { Missing, Unsupported } from "./server.ts";
 import type { Credentials } from "./server.ts";
 import { sendSigned } from "./sign.ts";
 
@@ -15,14 +15,22 @@ const PACKAGES = ["radosgw", "ceph-mon", "ceph-osd", "ceph-common"];
 
 export const rgw: RealServer = {
   name: "rgw",
+  title: `Ceph RGW ${VERSION} (Debian 12)`,
 
   async install() {
     const done = await installDebianPackages(PACKAGES);
+    if (await rgw.isInstalled()) return done;
     const version = await runProgram("radosgw", ["--version"]);
-    if (!version.includes(` ${VERSION}`)) {
-      throw new Missing(`Ceph ${VERSION} (Debian 12's) is needed and what is here is: ${version.trim()}`);
+    throw new Missing(`Ceph ${VERSION} (Debian 12's) is needed and what is here is: ${version.trim()}`);
+  },
+
+  async isInstalled() {
+    for (const program of ["ceph-mon", "ceph-osd", "radosgw-admin"]) {
+      if (!(await canRun(program, ["--version"]))) return false;
     }
-    return done;
+    return (
+      (await canRun("radosgw", ["--version"])) && (await runProgram("radosgw", ["--version"])).includes(` ${VERSION}`)
+    );
   },
 
   async launch(folder) {
@@ -45,6 +53,8 @@ export const rgw: RealServer = {
     await putUserPolicies({ ...iam, region: REGION }, name, policies);
     return keyOf(answer.text);
   },
+
+  createQueue: () => Promise.reject(new Unsupported("Ceph sends events over HTTP, AMQP and Kafka, not to SQS")),
 };
 
 /** A user as radosgw-admin and the admin API show it. */

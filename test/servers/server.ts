@@ -42,6 +42,13 @@ export interface StoreAccount {
    * server has no way to express that.
    */
   createUser(name: string, bucket: string, policies: readonly PolicyDocument[]): Promise<Credentials>;
+  /** Rejects with {@link Unsupported} where there is no SQS. Its API is at the URL's origin. */
+  createQueue(name: string): Promise<Queue>;
+}
+
+export interface Queue {
+  readonly url: string;
+  readonly arn: string;
 }
 
 /** A server that is up. Disposing of it stops what was started for it; one that was already up stays up. */

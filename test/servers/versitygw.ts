@@ -6,17 +6,21 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { installFolder } from "./cache.ts";
 import { createAccessKey, createIamUser, putUserPolicies } from "./iam.ts";
-import { installGoProgram } from "./install-programs.ts";
+import { exists, installGoProgram } from "./install-programs.ts";
 import { freePort, startRecorded, waitForPort } from "./processes.ts";
 import { REGION, randomCredentials } from "./real-server.ts";
 import type { RealServer } from "./real-server.ts";
+import { Unsupported } from "./server.ts";
 
 const VERSION = "v1.8.0";
 const PROGRAM = join(installFolder("versitygw", VERSION), "versitygw");
 
 export const versitygw: RealServer = {
   name: "versitygw",
+  title: `versitygw ${VERSION.slice(1)}`,
   install: () => installGoProgram("github.com/versity/versitygw/cmd/versitygw", VERSION, PROGRAM),
+
+  isInstalled: () => exists(PROGRAM),
 
   async launch(folder) {
     const owner = randomCredentials();
@@ -56,4 +60,7 @@ export const versitygw: RealServer = {
     await putUserPolicies(api, name, policies);
     return createAccessKey(api, name);
   },
+
+  createQueue: () =>
+    Promise.reject(new Unsupported("versitygw sends events to Kafka, NATS, RabbitMQ or a webhook, not to SQS")),
 };

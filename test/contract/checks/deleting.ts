@@ -19,12 +19,13 @@ const conditionalDelete = {
   vault: null,
 };
 
-/** Three versions of one key, oldest first. */
+/** Three versions of one key, oldest first, put by a host. */
 async function threeVersions(bench: Bench): Promise<{ Bucket: string; Key: string; ids: string[] }> {
-  const at = { Bucket: await bench.bucket("versioned"), Key: bench.freshKey() };
+  const at = { Bucket: await bench.bucket("versioned"), Key: bench.freshKey("h1") };
+  const host = await bench.user("host", at.Bucket, [hostPolicy(at.Bucket, "h1")]);
   const ids: string[] = [];
   for (const Body of ["one", "two", "three"]) {
-    ids.push((await bench.owner.send(new PutObjectCommand({ ...at, Body }))).VersionId ?? "none");
+    ids.push((await host.send(new PutObjectCommand({ ...at, Body }))).VersionId ?? "none");
   }
   return { ...at, ids };
 }

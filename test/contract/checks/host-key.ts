@@ -25,7 +25,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { answerOf, statusOf } from "../bench.ts";
 import type { Bench } from "../bench.ts";
 import type { Area, Check, Meaning } from "../check.ts";
-import { createOnlyPolicy, hostPolicy } from "../policies.ts";
+import { barePolicy, createOnlyPolicy, hostPolicy } from "../policies.ts";
 
 type Answer = Promise<{ $metadata: { httpStatusCode?: number } }>;
 
@@ -33,14 +33,15 @@ interface Stage {
   readonly host: S3Client;
   /** Below the host's prefix, put by the host itself. */
   readonly own: { readonly Bucket: string; readonly Key: string };
+  readonly VersionId: string | undefined;
 }
 
 async function stageOf(bench: Bench): Promise<Stage> {
   const Bucket = await bench.bucket("versioned");
   const host = await bench.user("host", Bucket, [hostPolicy(Bucket, "h1")]);
   const own = { Bucket, Key: bench.freshKey("h1") };
-  await host.send(new PutObjectCommand({ ...own, Body: "own" }));
-  return { host, own };
+  const { VersionId } = await host.send(new PutObjectCommand({ ...own, Body: "own" }));
+  return { host, own, VersionId };
 }
 
 function refused(id: string, question: string, call: (stage: Stage) => Answer, means: string): Check {
@@ -78,8 +79,7 @@ const denials: readonly Check[] = [
     question: "GET of a version of its own object, with a host's key",
     aws: "403 AccessDenied",
     ask: async (bench) => {
-      const { host, own } = await stageOf(bench);
-      const { VersionId } = await bench.owner.send(new HeadObjectCommand(own));
+      const { host, own, VersionId } = await stageOf(bench);
       return answerOf(host.send(new GetObjectCommand({ ...own, VersionId })));
     },
     otherwise: { dropZone: reads, vault: null },
@@ -91,6 +91,43 @@ const denials: readonly Check[] = [
       host.send(new CopyObjectCommand({ Bucket: own.Bucket, Key: "h1/copy", CopySource: `${own.Bucket}/${own.Key}` })),
     "A host can multiply what it uploaded, and learns nothing from it; quotas hold it.",
   ),
+  {
+    id: "bare-get",
+    question: "GET of its own object, by a user whose policy allows `s3:PutObject` and does not deny the rest",
+    aws: "403 AccessDenied",
+    ask: async (bench) => {
+      const Bucket = await bench.bucket("versioned");
+      const host = await bench.user("bare", Bucket, [barePolicy(Bucket, "h4")]);
+      const own = { Bucket, Key: bench.freshKey("h4") };
+      await host.send(new PutObjectCommand({ ...own, Body: "own" }));
+      return answerOf(host.send(new GetObjectCommand(own)));
+    },
+    otherwise: {
+      dropZone: "Give hosts a policy that denies everything else by name, as Airlock's own does.",
+      vault: null,
+    },
+  },
+  {
+    id: "host-climbs",
+    question: "does `h1/../h2/x`, PUT by host `h1`, become `h2/x`?",
+    aws: "no",
+    ask: (bench) => climb(bench, "h1/../h2/", "h2/"),
+    otherwise: {
+      dropZone:
+        "A host can write under another's prefix, and over what waits there: use a versioned bucket; the mover holds what a host puts there, since its signature is not the other host's.",
+      vault: null,
+    },
+  },
+  {
+    id: "host-climbs-out",
+    question: "does `h1/../../BUCKET/x`, PUT by host `h1`, become `x` in another bucket?",
+    aws: "no",
+    ask: async (bench) => {
+      const other = await bench.freshBucket();
+      return climb(bench, `h1/../../${other}/`, "", other);
+    },
+    otherwise: { dropZone: "A host can write into every bucket of this server: not to be used.", vault: null },
+  },
   {
     id: "host-copy-other",
     question: "copy of another host's object below its own prefix, with a host's key",
@@ -129,8 +166,7 @@ const denials: readonly Check[] = [
     question: "DELETE of a version of its own object, with a host's key",
     aws: "403 AccessDenied",
     ask: async (bench) => {
-      const { host, own } = await stageOf(bench);
-      const { VersionId } = await bench.owner.send(new HeadObjectCommand(own));
+      const { host, own, VersionId } = await stageOf(bench);
       return answerOf(host.send(new DeleteObjectCommand({ ...own, VersionId })));
     },
     otherwise: { dropZone: removes, vault: null },
@@ -286,6 +322,17 @@ const createOnly: readonly Check[] = (["plain", "versioned"] as const).flatMap((
     ),
   ];
 });
+
+/** PUTs by host h1 below `from`, and looks whether that arrived below `to`. */
+async function climb(bench: Bench, from: string, to: string, otherBucket?: string): Promise<string> {
+  const { host, own } = await stageOf(bench);
+  const name = bench.freshKey("climb").replace("/", "-");
+  await answerOf(host.send(new PutObjectCommand({ Bucket: own.Bucket, Key: from + name, Body: "x" })));
+  const listed = await bench.owner.send(
+    new ListObjectsV2Command({ Bucket: otherBucket ?? own.Bucket, Prefix: to + name }),
+  );
+  return (listed.Contents ?? []).some(({ Key }) => Key === to + name) ? "yes" : "no";
+}
 
 /** The answers to Create, UploadPart and Complete, up to the first refusal. */
 async function uploadMultipart(

@@ -17,13 +17,13 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { answerOf, statusOf } from "../bench.ts";
 import type { Bench } from "../bench.ts";
 import type { Area, Check, Meaning } from "../check.ts";
-import { drainPolicy, readPolicy, storePolicy } from "../policies.ts";
+import { drainPolicy, hostPolicy, readPolicy, storePolicy } from "../policies.ts";
 
 type Answer = Promise<{ $metadata: { httpStatusCode?: number } }>;
 
 interface Stage {
   readonly client: S3Client;
-  /** An object that the owner put. */
+  /** An object that was there before: in the drop-zone put by a host, in the vault by the owner. */
   readonly at: { readonly Bucket: string; readonly Key: string };
   readonly VersionId: string | undefined;
 }
@@ -42,7 +42,8 @@ async function stageOf(bench: Bench, role: Role, folder: string): Promise<Stage>
   const Bucket = await bench.bucket(kind);
   const client = await bench.user(role, Bucket, [policy(Bucket)]);
   const at = { Bucket, Key: bench.freshKey(folder) };
-  const { VersionId } = await bench.owner.send(new PutObjectCommand({ ...at, Body: "x" }));
+  const writer = role === "drain" ? await bench.user("host", Bucket, [hostPolicy(Bucket, "h1")]) : bench.owner;
+  const { VersionId } = await writer.send(new PutObjectCommand({ ...at, Body: "x" }));
   return { client, at, VersionId };
 }
 
