@@ -2,7 +2,7 @@ import { isAirlockError, type AirlockError } from "../shared/errors.ts";
 import type { PublicKey } from "../shared/keys.ts";
 import type { Disposition, Entry, ExposureOrigin } from "../shared/ledger.ts";
 import { parseDropZoneName } from "../shared/names.ts";
-import { verifyStatement, type SignedStatement } from "../shared/statement.ts";
+import { statementDigest, verifyStatement, type SignedStatement } from "../shared/statement.ts";
 
 /** One object in the vault, as the ledger tells of it. */
 export interface StoredObject {
@@ -74,7 +74,8 @@ export function storedObjectOf(entry: Entry, mover: string, segment: number): St
  * statement, and a mover that was unsure records the same vault name again.
  */
 export function identityOf(object: StoredObject): string {
-  return object.signed === null ? `name ${object.vaultName}` : `statement ${object.signed.signature}`;
+  // not the signature's text, which has several forms
+  return object.signed === null ? `name ${object.vaultName}` : `statement ${statementDigest(object.signed.statement)}`;
 }
 
 export type StatementResult =

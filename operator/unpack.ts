@@ -4,6 +4,8 @@ import { pipeline } from "node:stream/promises";
 import { AirlockError, isAirlockError } from "../shared/errors.ts";
 
 const MAX_STDERR_CHARACTERS = 2000;
+/** What `airlock-uploader` asks tar to store, it is asked here to give back. */
+const EXTRACT = ["--extract", "--file=-", "--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls"];
 
 export interface UnpackOptions {
   /** The environment to find `tar` in; its TAR_OPTIONS don't count, which could undo what keeps an archive inside. */
@@ -23,7 +25,7 @@ export async function unpackTar(
   into: string,
   options: UnpackOptions,
 ): Promise<void> {
-  await using tar = startTar(["--extract", "--file=-", `--directory=${into}`, "--preserve-permissions"], options);
+  await using tar = startTar([...EXTRACT, `--directory=${into}`], options);
   // Both are waited for: the archive's own error says more than that of a tar which saw its input end.
   const [fed, ended] = await Promise.allSettled([
     pipeline(Readable.from(archive, { objectMode: false }), tar.stdin, { signal: options.signal }),

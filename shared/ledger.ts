@@ -168,6 +168,11 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   if ((header.segment === 1) !== (header.prev === null)) fail("prev is null for segment 1, and only there");
   const last = lines.length - 1;
   const seal = read(sealSchema, last);
+  // Nothing signs this line, so it has exactly one form: base64 has spare bits and JSON has spaces.
+  const bytesOfSignature = Buffer.from(seal.signature, "base64");
+  if (lines[last] !== JSON.stringify({ signature: bytesOfSignature.toString("base64"), key: seal.key })) {
+    fail(`line ${last + 1}: it is not the one form that a signature's line has`);
+  }
   const withHolds = last > 1 && (lines[last - 1] ?? "").startsWith('{"holds"');
   const holds = withHolds ? read(holdsSchema, last - 1).holds : null;
   const entries: Entry[] = [];
@@ -189,9 +194,15 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   };
 }
 
-/** Whether one of the mover's keys signed the segment, valid at the time that the segment claims. */
+/** Which of the mover's keys signed the segment: the one that it names, valid at the time that the segment claims. */
 export function verifySegment(segment: Segment, keys: readonly PublicKey[]): PublicKey | null {
-  return findSigner(keys, segment.signedBytes, Buffer.from(segment.signature, "base64"), new Date(segment.header.writtenAt));
+  const named = keys.filter(({ id }) => id === segment.keyId);
+  return findSigner(
+    named,
+    segment.signedBytes,
+    Buffer.from(segment.signature, "base64"),
+    new Date(segment.header.writtenAt),
+  );
 }
 
 export interface ChainHead {

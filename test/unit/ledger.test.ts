@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createPrivateKey } from "node:crypto";
 import { test } from "node:test";
 import { isAirlockError } from "../../shared/errors.ts";
 import { generateSigningKey, parseSigningKey } from "../../shared/keys.ts";
@@ -18,18 +17,16 @@ import {
   type SegmentHeader,
 } from "../../shared/ledger.ts";
 
-/** RFC 8032, section 7.1, test 1. */
+/** RFC 8032, section 7.1, test 1, in PKCS #8 (RFC 8410). */
 const key = parseSigningKey(
-  createPrivateKey({
-    key: Buffer.concat([
-      Buffer.from("302e020100300506032b657004220420", "hex"),
-      Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex"),
-    ]),
-    format: "der",
-    type: "pkcs8",
-  })
-    .export({ type: "pkcs8", format: "pem" })
-    .toString(),
+  [
+    "-----BEGIN PRIVATE KEY-----",
+    Buffer.from(
+      "302e020100300506032b6570042204209d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+      "hex",
+    ).toString("base64"),
+    "-----END PRIVATE KEY-----",
+  ].join("\n"),
   "test",
 );
 
@@ -115,6 +112,12 @@ test("a segment of holds alone, and one of nothing, are segments", () => {
   assert.equal(parseSegment(segment({}, []), "mover-a", 1).holds, null);
 });
 
+test("a segment that names another key than the one that signed it is not signed", () => {
+  const other = generateSigningKey().public;
+  const text = segment({}, []).toString("utf8").replace(key.public.id, other.id);
+  assert.equal(verifySegment(parseSegment(Buffer.from(text), "mover-a", 1), [other, key.public]), null);
+});
+
 test("a key counts for a segment only in its time", () => {
   const read = parseSegment(segment({}, []), "mover-a", 1);
   const at = new Date(HEADER.writtenAt);
@@ -146,6 +149,10 @@ const good = segment({}, [formatEntry(entry(1)), formatEntry(entry(2))]);
 const [head = "", first = "", second = "", seal = ""] = lines(good);
 const changed = (line: string, change: Record<string, unknown>): string =>
   JSON.stringify({ ...(JSON.parse(line) as Record<string, unknown>), ...change });
+
+/** The last character before the padding holds two bits; the other four mean nothing. */
+const spareBits = (tail: string): string =>
+  `${tail.startsWith("A") ? "B" : String.fromCharCode(tail.charCodeAt(0) + 1)}==`;
 
 for (const [what, bytes, message] of [
   ["nothing at all", Buffer.alloc(0), /does not end with a whole line/],
@@ -179,6 +186,16 @@ for (const [what, bytes, message] of [
   ["a digest in capitals", unlines([head, changed(first, { sha256: "A".repeat(64) }), seal]), /line 2: /],
   ["holds before an entry", unlines([head, '{"holds":{}}', first, seal]), /line 2: /],
   ["a hold of nothing", unlines([head, first, '{"holds":{"web1":{"quota-bytes":0}}}', seal]), /line 3: /],
+  [
+    "a signature's line in another form",
+    unlines([head, first, seal.replace(":", ": ")]),
+    /line 3: it is not the one form/,
+  ],
+  [
+    "a signature with spare bits",
+    unlines([head, first, seal.replace(/.==/, spareBits)]),
+    /line 3: it is not the one form/,
+  ],
   ["a signature of another length", unlines([head, first, changed(seal, { signature: "AAAA" })]), /line 3: /],
 ] as const) {
   test(`${what} is no segment, and the error says where`, () => assertCorrupt(bytes, message));

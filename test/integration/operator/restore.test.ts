@@ -157,9 +157,9 @@ test("--at restores the newest that was there then; without it the newest", asyn
   const at = await restore("daily", "-", "--at", first.entry.at);
   assert.equal(at.stdout.toString("utf8"), "first", at.stderr);
   assert.equal((await restore("daily", "-")).stdout.toString("utf8"), "second");
-  const before = await restore("daily", "-", "--at", "2020-01-01");
-  assert.equal(before.exit, 2);
-  assert.match(before.stderr, /nothing of web1\/daily was in the vault/);
+  const tooEarly = await restore("daily", "-", "--at", "2020-01-01");
+  assert.equal(tooEarly.exit, 2);
+  assert.match(tooEarly.stderr, /nothing of web1\/daily was in the vault/);
 });
 
 test("an old object that was put into the drop-zone again is not the newest", async () => {
