@@ -7,7 +7,7 @@ export interface Timing {
   /** Resolves after that time; rejects with `interrupted` as soon as the signal is aborted. */
   sleep(durationMs: number, signal: AbortSignal): Promise<void>;
   /** 0 to below 1. */
-  random(): number;
+  readonly random: () => number;
 }
 
 export const realTiming: Timing = {

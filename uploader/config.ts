@@ -195,9 +195,14 @@ export const uploaderSchema = z
     notify: { success: given.notify?.success ?? null, failure: given.notify?.failure ?? null },
   }));
 
-/** @throws {AirlockError} `config-invalid`, naming every fault */
-export function readUploaderConfig(file: string): Promise<UploaderConfig> {
-  return readConfig(file, uploaderSchema);
+/**
+ * @throws {AirlockError} `config-invalid`, naming every fault; and rather than silently not doing what the file asks for,
+ * naming the keys that are not served yet
+ */
+export async function readUploaderConfig(file: string): Promise<UploaderConfig> {
+  const config = await readConfig(file, uploaderSchema);
+  refuseUnserved(unservedUploaderKeys(config), file);
+  return config;
 }
 
 /** Keys that are understood and that this program does not act on yet. */
@@ -210,9 +215,4 @@ export function unservedUploaderKeys(config: UploaderConfig): string[] {
   if (config.notify.success !== null) keys.push("notify.success");
   if (config.notify.failure !== null) keys.push("notify.failure");
   return keys;
-}
-
-/** @throws {AirlockError} `config-invalid` rather than silently not doing what the file asks for */
-export function refuseUnservedUploaderKeys(config: UploaderConfig, file: string): void {
-  refuseUnserved(unservedUploaderKeys(config), file);
 }

@@ -46,7 +46,7 @@ function isWebAddress(text: string): boolean {
 }
 
 /** Whether what is sent there can be read on the way. */
-export function isPlaintextAddress(text: string): boolean {
+function isPlaintextAddress(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && url.protocol === "http:" && !isLoopback(url.hostname);
 }

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { moverSchema, refuseUnservedMoverKeys, unservedMoverKeys, type MoverConfig } from "../../../mover/config.ts";
 import { parseConfig } from "../../../shared/config/read-config.ts";
 import { isAirlockError } from "../../../shared/errors.ts";
-import { unservedUploaderKeys, uploaderSchema, type UploaderConfig } from "../../../uploader/config.ts";
+import {
+  readUploaderConfig,
+  unservedUploaderKeys,
+  uploaderSchema,
+  type UploaderConfig,
+} from "../../../uploader/config.ts";
 import { VALID } from "./invalid-samples.ts";
 
 function uploader(change: Record<string, string>): UploaderConfig {
@@ -98,9 +106,21 @@ test("what a mover is asked for and does not do yet is refused by name", () => {
   assert.deepEqual(unservedMoverKeys(mover({})), []);
 });
 
-test("what an uploader is asked for and does not do yet is refused by name", () => {
+test("what an uploader is asked for and does not do yet is refused by name", async () => {
   const sets = 'sets:\n  a: { command: [x] }\n  b: { paths: [/x], schedule: "@daily" }';
   const config = uploader({ sets });
   assert.deepEqual(unservedUploaderKeys(config), ["sets.b.schedule"]);
   assert.deepEqual(unservedUploaderKeys(uploader({})), []);
+  const folder = await mkdtemp(join(tmpdir(), "airlock-roles-"));
+  try {
+    const file = join(folder, "uploader.yaml");
+    await writeFile(file, Object.values({ ...VALID.uploader, sets }).join("\n"));
+    await assert.rejects(readUploaderConfig(file), (error) => {
+      assert.ok(isAirlockError(error, "config-invalid"));
+      assert.equal(error.message, "this version does not serve sets.b.schedule yet");
+      return error.subject === file;
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
