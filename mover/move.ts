@@ -42,7 +42,7 @@ export interface Discovered {
 type Admitted = After<"admit", { readonly found: Discovered; readonly eligible: Eligible; readonly opened: OpenedObject; readonly plan: CopyPlan; readonly claim: Claim | null; readonly tags: ReadonlyMap<string, string> }>;
 type Staging = After<"copy", { readonly admitted: Admitted; readonly name: VaultName; readonly copied: Copied; readonly attributes: ObjectAttributes }>;
 type Verified = After<"verify", { readonly staging: Staging; readonly sha256: string }>;
-type Committed = After<"commit", { readonly verified: Verified; readonly disposition: Disposition; readonly versionId: string | null }>;
+type Committed = After<"commit", { readonly verified: Verified; readonly disposition: Disposition; readonly versionId: string | null; readonly confirmed: boolean }>;
 export type Recorded = After<"record", { readonly version: StoredVersion; readonly statements: readonly StoredVersion[]; readonly moved: Moved }>;
 /** Gone from the drop-zone: all of a move that the log and the status tell. */
 export type Released = After<"release", Moved>;
@@ -75,6 +75,7 @@ export async function archive(found: Discovered, tools: Tools, signal: AbortSign
     const admitted = await admit(found, eligible, plan, tools, cleanup, signal);
     const staging = await copy(admitted, tools, cleanup, signal);
     committed = await commit(verify(staging), tools, signal);
+    if (committed.confirmed) cleanup.move(); // the body was read and the upload completed: there is nothing to clean up
   }
   return record(committed, tools);
 }
@@ -126,15 +127,15 @@ async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Pr
   const { name, copied, attributes } = verified.staging;
   let asked = 0;
   const outcome = await retry(
-    async (): Promise<Pick<Committed, "disposition" | "versionId">> => {
+    async (): Promise<Pick<Committed, "disposition" | "versionId" | "confirmed">> => {
       asked++;
       try {
         const versionId = await publish(copied.staged, name, attributes, tools.vault, signal);
-        return { disposition: "archived", versionId };
+        return { disposition: "archived", versionId, confirmed: true };
       } catch (error) {
         // Which version it became is known only to whoever got the store's answer.
-        if (isAirlockError(error, "already-exists")) return { disposition: asked > 1 ? "archived" : "already-archived", versionId: null };
-        throw error;
+        if (!isAirlockError(error, "already-exists")) throw error;
+        return { disposition: asked > 1 ? "archived" : "already-archived", versionId: null, confirmed: false };
       }
     },
     { attempts: 5, baseMs: 100, capMs: 5_000, retryable: (error) => isAirlockError(error, "outcome-unknown", "slow-down") },

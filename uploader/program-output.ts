@@ -41,8 +41,9 @@ export async function* readProgram(options: ProgramOptions): AsyncGenerator<Uint
     env: { ...options.env },
     shell: false,
   });
-  // Attached before anything is awaited: an end that nobody listens to yet would be waited for in vain.
-  const ended = once(child, "close");
+  // Attached before anything is awaited: an end that nobody listens to yet would be waited for in vain. That it can't be
+  // started is told by `started`.
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const lastLines = logLines(child.stderr, options);
   const kill = (): void => endProgram(child);
   options.signal.addEventListener("abort", kill, { once: true });

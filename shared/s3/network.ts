@@ -85,6 +85,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
       signal,
       body: isSentWhole(body) ? body : Readable.from(readPieces(body), { objectMode: false }),
     });
+    answer.body.on("error", ignore);
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     const date = response.headers.get("date");
     if (date !== undefined) lastDate = { store: new Date(date), here: new Date() };
@@ -95,6 +96,10 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
 
   async function sendAndRead(request: HttpRequest): Promise<{ response: HttpResponse; body: Uint8Array }> {
     const response = await send(request);
+    if (response.headers.get("content-length") === "0") {
+      response.body.resume();
+      return { response, body: new Uint8Array() };
+    }
     const body = await readPrefix(response.body, MAX_ANSWER_BYTES + 1);
     if (body.length > MAX_ANSWER_BYTES) throw new OversizeBodyError(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
     const { status, headers } = response;
@@ -155,6 +160,9 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
 function isSentWhole(body: PartBody | null): body is Uint8Array | null {
   return body === null || (body instanceof Uint8Array && body.length <= PIECE_BYTES);
 }
+
+/** Whoever reads a body gets its error by reading; one that is dropped unread may still report a broken connection. */
+function ignore(): void {}
 
 function joinHeaders(headers: Record<string, string | string[] | undefined>): ReadonlyMap<string, string> {
   const joined = new Map<string, string>();

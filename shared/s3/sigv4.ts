@@ -2,8 +2,8 @@
  * AWS Signature Version 4 in request headers, as S3 wants it: the path is signed as it is sent, never normalised.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  *
- * Pure: time and credentials are passed in. The only state is a cache of derived keys, which depend on nothing but
- * the credential, the day, the region and the service.
+ * Pure: time and credentials are passed in. The only state is what was computed before: the derived keys, which depend
+ * on nothing but the credential, the day, the region and the service, and the latest second's text.
  */
 import { createHmac, hash } from "node:crypto";
 
@@ -41,8 +41,15 @@ const MAX_CACHED_KEYS = 64;
 
 /** `20150830T123600Z`, the form of `x-amz-date`. */
 export function formatAmzDate(at: Date): string {
-  return `${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
+  const second = Math.floor(at.getTime() / 1000);
+  if (second !== formatted.second) {
+    formatted = { second, text: `${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z` };
+  }
+  return formatted.text;
 }
+
+/** Hundreds of requests are signed within one second. */
+let formatted = { second: Number.NaN, text: "" };
 
 /** RFC 3986: everything but `A-Za-z0-9-._~` as %XX of its UTF-8. Throws a URIError for a lone surrogate. */
 export function encodeComponent(text: string): string {
@@ -136,7 +143,8 @@ function formatScope(amzDate: string, { region, service }: SigningScope): string
 
 /** Inner runs of white space count as one space, outer ones not at all. */
 function trimValue(value: string): string {
-  return value.trim().replaceAll(/\s+/g, " ");
+  const trimmed = value.trim();
+  return /\s\s|[^\S ]/.test(trimmed) ? trimmed.replaceAll(/\s+/g, " ") : trimmed;
 }
 
 function compare(a: string, b: string): number {

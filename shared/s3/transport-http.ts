@@ -73,7 +73,6 @@ export function openHttpTransport(parts: HttpTransportParts): ByteTransport {
       const query = versionId === null ? "" : formatQuery([["versionId", versionId]]);
       const request = await prepare("GET", key, query, headers, EMPTY_PAYLOAD_HASH);
       const { status, headers: answered, body } = await network.send({ ...request, body: null, signal });
-      body.on("error", ignoreAfterClose);
       const destroy = (): void => void body.destroy();
       const bytes = network.paced(body);
       return toOpenedObject({ status, headers: answered, body: bytes, destroy }, range, about, signal);
@@ -132,6 +131,3 @@ function requireEtag(headers: ReadonlyMap<string, string>, call: Call): string {
   if (etag === "" || etag.length > 1024) throw nonsense(call, "it has no usable ETag");
   return etag;
 }
-
-/** A body that is dropped unread may still report its broken connection; whoever reads it gets the error by reading. */
-function ignoreAfterClose(): void {}

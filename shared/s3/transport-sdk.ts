@@ -48,11 +48,7 @@ export function openSdkTransport({ config, client, network, integrity }: SdkTran
       const { Body } = await client.send(command, { abortSignal: signal });
       if (Body === undefined) throw nonsense(about, "it has no body");
       // in Node the SDK's body is the stream that our own request handler gave it
-      const body = Body as AsyncIterable<Uint8Array> & {
-        destroy(): void;
-        on(event: "error", listener: () => void): void;
-      };
-      body.on("error", ignoreAfterClose);
+      const body = Body as AsyncIterable<Uint8Array> & { destroy(): void };
       return toOpenedObject(
         { ...answer(), body: network.paced(body), destroy: () => body.destroy() },
         range,
@@ -147,5 +143,3 @@ function watchAnswer(command: GetObjectCommand): () => { status: number; headers
   );
   return () => ({ status: seen.statusCode, headers: seen.received });
 }
-
-function ignoreAfterClose(): void {}

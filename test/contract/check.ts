@@ -13,10 +13,11 @@ export interface Check {
   readonly aws: string;
   /** Asks. Throws only when the question could not be put at all. */
   readonly ask: (bench: Bench) => Promise<string>;
-  /** What it means for Airlock where a store answers otherwise; null where that role never meets it. */
-  readonly otherwise: Meaning;
+  /** What it means for Airlock where a store answers otherwise. */
+  readonly otherwise: Meaning | ((answer: string) => Meaning);
 }
 
+/** Null where a role never meets it. */
 export interface Meaning {
   readonly dropZone: string | null;
   readonly vault: string | null;

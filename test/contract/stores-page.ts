@@ -53,30 +53,35 @@ function renderTable(area: Area, columns: readonly Column[]): string[] {
   ];
 }
 
+/** Differences that mean the same are told once. */
 function renderDifferences(areas: readonly Area[], { title, answers }: Column): string[] {
-  const different = areas.flatMap(({ checks }) => checks).filter((check) => answerTo(check, answers) !== check.aws);
-  return [
-    `### ${title}`,
+  const byMeaning = new Map<string, string[]>();
+  for (const check of areas.flatMap(({ checks }) => checks)) {
+    const answer = answerTo(check, answers);
+    if (answer === check.aws) continue;
+    const means = renderMeaning(meaningOf(check, answer));
+    const differences = byMeaning.get(means) ?? [];
+    byMeaning.set(means, [...differences, `${check.question}: **${text(answer)}**, AWS ${text(check.aws)}`]);
+  }
+  const lines = [...byMeaning].flatMap(([means, differences]) => [
+    means,
     "",
-    ...(different.length === 0 ? ["None.", ""] : []),
-    ...different.map(
-      (check) =>
-        `- ${check.question}: **${text(answerTo(check, answers))}** where AWS has ${text(check.aws)}. ${renderMeaning(check.otherwise)}`,
-    ),
+    ...differences.map((it) => `- ${it}`),
     "",
-  ];
+  ]);
+  return [`### ${title}`, "", ...(lines.length === 0 ? ["None.", ""] : lines)];
+}
+
+export function meaningOf({ otherwise }: Check, answer: string): Meaning {
+  return typeof otherwise === "function" ? otherwise(answer) : otherwise;
 }
 
 function renderMeaning({ dropZone, vault }: Meaning): string {
-  if (dropZone !== null && dropZone === vault) return `As drop-zone and as vault: ${dropZone}`;
-  const parts = [
-    ["drop-zone", dropZone],
-    ["vault", vault],
-  ];
-  return parts
-    .filter(([, meaning]) => meaning !== null)
-    .map(([role, meaning]) => `As ${role}: ${meaning}`)
-    .join(" ");
+  if (dropZone === vault) return `As drop-zone and as vault: ${dropZone}`;
+  return [
+    ...(dropZone === null ? [] : [`As drop-zone: ${dropZone}`]),
+    ...(vault === null ? [] : [`As vault: ${vault}`]),
+  ].join(" ");
 }
 
 function answerTo({ id }: Check, answers: Answers): string {

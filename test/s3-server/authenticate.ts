@@ -23,7 +23,7 @@ export function authenticate(world: World, request: ParsedRequest): Authenticate
   const payloadHash = declared ?? "UNSIGNED-PAYLOAD";
   payloadMode(payloadHash, undefined);
   checkScope(claim, world.region, "s3");
-  const nowMs = world.clock();
+  const nowMs = world.signingClock();
   checkTime(claim, nowMs);
   const holder = world.accounts.holderOf(claim.accessKeyId);
   if (holder === undefined) {

@@ -16,6 +16,7 @@ export interface World {
   readonly region: string;
   readonly secureTransport: boolean;
   readonly clock: () => number;
+  readonly signingClock: () => number;
   readonly accounts: Accounts;
   readonly buckets: Map<string, Bucket>;
   readonly blobs: BlobStore;

@@ -72,6 +72,8 @@ export async function dispatch(options: DispatchOptions, connection: Connection)
   const exchange: Exchange = { response, requestId, isHead: message.method === "HEAD", sentBytes: 0 };
   response.setHeader("x-amz-request-id", requestId);
   response.setHeader("x-amz-id-2", "s3-server");
+  // By the injected clock, because clients correct their own clock by it.
+  response.setHeader("date", new Date(options.world.signingClock()).toUTCString());
   let status = 0;
   try {
     status = await answer(options, connection, progress, exchange);

@@ -38,6 +38,11 @@ export interface S3ServerOptions {
   readonly port?: number;
   /** Epoch in ms; default: Date.now. */
   readonly clock?: () => number;
+  /**
+   * What the times of signatures are held against and the Date header tells; default: `clock`. Date.now lets clients
+   * with the real time in, while `clock` runs through days of retention.
+   */
+  readonly signingClock?: () => number;
   /** Serves https with this key pair (PEM). */
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
@@ -96,6 +101,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const world: World = {
     region,
     clock,
+    signingClock: options.signingClock ?? clock,
     secureTransport: options.secureTransport ?? true,
     accounts: createAccounts(),
     buckets: new Map(),

@@ -72,12 +72,12 @@ export function authenticateSqs(world: World, request: ParsedRequest, body: Buff
   if (claim?.kind !== "header")
     throw new SqsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403);
   checkScope(claim, world.region, "sqs");
-  checkTime(claim, world.clock());
+  checkTime(claim, world.signingClock());
   const holder = world.accounts.holderOf(claim.accessKeyId);
   if (holder === undefined)
     throw new SqsError("InvalidClientTokenId", "The security token included in the request is invalid.", 403);
   verifySignature(request, claim, holder.secret, createHash("sha256").update(body).digest("hex"));
-  return { holder, authType: "REST-HEADER", signatureAgeMs: world.clock() - claim.timestampMs };
+  return { holder, authType: "REST-HEADER", signatureAgeMs: world.signingClock() - claim.timestampMs };
 }
 
 export type Json = Readonly<Record<string, unknown>>;

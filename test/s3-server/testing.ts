@@ -102,6 +102,7 @@ export function signRequest(
   { method, path, headers = {} }: RawRequest,
   payloadHash: string,
   nowMs = Date.now(),
+  service = "s3",
 ): Signed {
   const timestamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d{3}/g, "");
   const date = timestamp.slice(0, 8);
@@ -126,7 +127,7 @@ export function signRequest(
     names.join(";"),
     payloadHash,
   ].join("\n");
-  const scope = `${date}/${server.region}/s3/aws4_request`;
+  const scope = `${date}/${server.region}/${service}/aws4_request`;
   let key: Buffer = Buffer.from(`AWS4${credentials.secretAccessKey}`);
   for (const part of scope.split("/")) key = createHmac("sha256", key).update(part).digest();
   const sign = (text: string): string => createHmac("sha256", key).update(text).digest("hex");

@@ -67,6 +67,7 @@ export interface World extends AsyncDisposable {
   putSigned(host: string, bytes: Uint8Array, options?: { readonly name?: string; readonly partBytes?: number }): Promise<Statement>;
   listDropZone(): Promise<readonly StoredVersion[]>;
   listVault(prefix?: string): Promise<readonly StoredVersion[]>;
+  readDropZone(key: string): Promise<Buffer>;
   readVault(name: string): Promise<Buffer>;
 }
 
@@ -158,7 +159,7 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     });
   const dropZoneOwner = owner(dropZoneAccount);
   stack.defer(() => dropZoneOwner.destroy());
-  const vaultOwner = (bucket: string, account: Account) =>
+  const readerOf = (bucket: string, account: Account) =>
     openVaultReader({
       bucket,
       region: server.region,
@@ -170,7 +171,7 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     });
   for (const account of [dropZoneAccount, vaultAccount]) await writeCredentials(`owner-${account.id}`, account.owner);
   const listAll = async (bucket: string, account: Account, prefix: string): Promise<StoredVersion[]> => {
-    await using reader = await vaultOwner(bucket, account);
+    await using reader = await readerOf(bucket, account);
     const found: StoredVersion[] = [];
     let cursor: string | null = null;
     do {
@@ -179,6 +180,14 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
       cursor = page.next;
     } while (cursor !== null);
     return found;
+  };
+
+  const readAll = async (bucket: string, account: Account, key: string): Promise<Buffer> => {
+    await using reader = await readerOf(bucket, account);
+    const opened = await reader.openObject(key, null, null, AbortSignal.timeout(30_000));
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of opened.body) chunks.push(chunk);
+    return Buffer.concat(chunks);
   };
 
   const sequences = new Map<string, { readonly epoch: string; seq: number; prev: string | null }>();
@@ -270,13 +279,8 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     },
     listDropZone: () => listAll(DROP_ZONE, dropZoneAccount, ""),
     listVault: (prefix = "archive/") => listAll(VAULT, vaultAccount, prefix),
-    async readVault(name) {
-      await using reader = await vaultOwner(VAULT, vaultAccount);
-      const opened = await reader.openObject(name, null, null, AbortSignal.timeout(30_000));
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of opened.body) chunks.push(chunk);
-      return Buffer.concat(chunks);
-    },
+    readDropZone: (key) => readAll(DROP_ZONE, dropZoneAccount, key),
+    readVault: (name) => readAll(VAULT, vaultAccount, name),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

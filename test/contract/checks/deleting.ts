@@ -13,6 +13,7 @@ import type { Area, Check } from "../check.ts";
 import { drainPolicy, hostPolicy } from "../policies.ts";
 
 const WRONG_ETAG = '"00000000000000000000000000000000"';
+const conditionalBatch = { dropZone: "Airlock sends conditional deletes one by one: no effect.", vault: null };
 const conditionalDelete = {
   dropZone:
     "Without versions, an object that was replaced after it was copied would be deleted unread: foreign objects are refused at start-up, unless the bucket is versioned.",
@@ -86,7 +87,7 @@ const checks: readonly Check[] = [
       const there = (await answerOf(bench.owner.send(new GetObjectCommand(at)))) === "200";
       return there ? answer : `${answer}, and it is gone`;
     },
-    otherwise: conditionalDelete,
+    otherwise: conditionalBatch,
   },
   {
     id: "delete-version",
@@ -197,8 +198,8 @@ const checks: readonly Check[] = [
       return left.length === 3 ? answer : `${answer}; ${left.length} versions left`;
     },
     otherwise: {
-      dropZone: "Refused all the same, as a whole.",
-      vault: "Refused all the same, as a whole.",
+      dropZone: "Refused all the same.",
+      vault: "Refused all the same.",
     },
   },
   {

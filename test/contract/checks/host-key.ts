@@ -50,9 +50,11 @@ function refused(id: string, question: string, call: (stage: Stage) => Answer, m
     question: `${question}, with a host's key`,
     aws: "403 AccessDenied",
     ask: async (bench) => answerOf(call(await stageOf(bench))),
-    otherwise: { dropZone: means, vault: null },
+    otherwise: (answer) => ({ dropZone: answer.startsWith("2") ? means : REFUSED, vault: null }),
   };
 }
+
+const REFUSED = "Refused all the same.";
 
 const reads =
   "Whoever takes a host can read what that host uploaded while it waits; it is encrypted for keys that are not there.";
@@ -273,12 +275,24 @@ const uploads: readonly Check[] = [
   })),
 ];
 
-const conditionIgnored: Meaning = {
-  dropZone:
-    "Create-only can't be enforced by policy here: give hosts `s3:PutObject` on their prefix in a versioned bucket, where what is written over stays until it is moved.",
-  vault:
-    "Create-only can't be enforced by policy here: Object Lock is what keeps a taken mover from hiding old objects behind new ones.",
-};
+/** Either nothing gets through such a policy, or everything does. */
+function createOnlyMeaning(aws: string, answer: string): Meaning {
+  if (!answer.startsWith("2")) {
+    if (aws.startsWith("4") || aws.includes("403")) return { dropZone: REFUSED, vault: REFUSED };
+    return {
+      dropZone:
+        "Nothing gets through a create-only policy. Give hosts the bare `s3:PutObject` in a versioned bucket, where what is written over stays until it is moved.",
+      vault:
+        "Nothing gets through a create-only policy. Give the mover the bare `s3:PutObject`; Object Lock is what keeps a taken one from hiding old objects behind new ones.",
+    };
+  }
+  return {
+    dropZone:
+      "Create-only can't be enforced by policy: in a versioned bucket, what is written over stays until it is moved.",
+    vault:
+      "Create-only can't be enforced by policy: Object Lock is what keeps a taken mover from hiding old objects behind new ones.",
+  };
+}
 
 const createOnly: readonly Check[] = (["plain", "versioned"] as const).flatMap((kind): Check[] => {
   const stage = async (bench: Bench) => {
@@ -291,7 +305,7 @@ const createOnly: readonly Check[] = (["plain", "versioned"] as const).flatMap((
     question: `${question}, ${kind === "plain" ? "no versions" : kind}, by a user who may only create`,
     aws,
     ask,
-    otherwise: conditionIgnored,
+    otherwise: (answer) => createOnlyMeaning(aws, answer),
   });
   return [
     check("put", "PUT with `If-None-Match: *`", "200", async (bench) => {

@@ -24,7 +24,10 @@ const CHECKSUMS = new Map([
   ["sha256", createHash("sha256").update(BODY).digest("base64")],
 ]);
 
-const alteredBytes: Meaning = {
+const alteredBytes = (answer: string): Meaning => (answer.startsWith("4") ? REFUSED : STORED_ALTERED);
+
+const REFUSED: Meaning = { dropZone: "Refused all the same.", vault: "Refused all the same." };
+const STORED_ALTERED: Meaning = {
   dropZone:
     "Bytes altered on the way are stored; the mover notices by the digest in the statement, and holds the object.",
   vault:
@@ -64,7 +67,7 @@ function checksumChecks(name: string, value: string): Check[] {
       },
       otherwise: {
         dropZone: null,
-        vault: `The store can't show a ${name.toUpperCase()} later; the digest that counts is in the ledger.`,
+        vault: "The store can't show what it checked; the digest that counts is in the ledger.",
       },
     },
     {
@@ -138,8 +141,8 @@ const checks: readonly Check[] = [
     aws: "200, the same bytes",
     ask: (bench) => putStream(bench, "WHEN_SUPPORTED"),
     otherwise: {
-      dropZone: "`checksums: required-only` is needed for hosts that use this store.",
-      vault: "The mover sends parts whole, and needs no trailers.",
+      dropZone: "Airlock sends no trailers; other clients have to be told to send checksums only where required.",
+      vault: "Airlock sends no trailers: no effect.",
     },
   },
   {
@@ -168,10 +171,12 @@ const checks: readonly Check[] = [
       if (answer !== "200") return answer;
       return (await client.send(new HeadObjectCommand(at))).ContentEncoding ?? "none";
     },
-    otherwise: {
-      dropZone: "The object arrives with another `Content-Encoding` than its host gave.",
-      vault: "An object that another client stored has another `Content-Encoding` than it was given.",
-    },
+    otherwise: (answer) => ({
+      dropZone: answer.startsWith("4")
+        ? "Such streams are refused: other clients have to be told to send checksums only where required."
+        : "The framing's name is kept as if it were the object's own encoding; the mover takes it off again.",
+      vault: "Airlock sends no such streams: no effect.",
+    }),
   },
   {
     id: "cut-off",

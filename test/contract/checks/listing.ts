@@ -21,10 +21,10 @@ function decodeKey(key: string | undefined, encoding: string | undefined): strin
   return encoding === "url" ? decodeURIComponent((key ?? "").replaceAll("+", " ")) : (key ?? "");
 }
 
-function named(total: number, lost: readonly string[]): string {
-  if (lost.length === 0) return `all ${total}`;
+function named(lost: readonly string[]): string {
+  if (lost.length === 0) return "all";
   const short = lost.map((key) => JSON.stringify(key.length > 40 ? `${key.slice(0, 20)}…` : key).replaceAll("`", "'"));
-  return `${total - lost.length} of ${total}, not ${short.join(" ")}`;
+  return `all but ${short.join(" ")}`;
 }
 
 /** A bucket with every odd key that the store took, each holding its own name. */
@@ -96,7 +96,7 @@ const checks: readonly Check[] = [
   {
     id: "odd-keys-stored",
     question: "odd keys (spaces, `%`, `+`, line breaks, `..`, 1,024 bytes) stored and read",
-    aws: `all ${ODD_KEYS.length}`,
+    aws: "all",
     ask: async (bench) => {
       const { Bucket, taken } = await oddBucket(bench, "plain");
       const lost: string[] = [];
@@ -104,42 +104,36 @@ const checks: readonly Check[] = [
         const text = taken.includes(Key) ? await readText(bench, Bucket, Key) : null;
         if (text !== Key) lost.push(Key);
       }
-      return named(ODD_KEYS.length, lost);
+      return named(lost);
     },
     otherwise: oddNames,
   },
   {
     id: "odd-keys-listed",
     question: "of those that were stored, listed (ListObjectsV2)",
-    aws: `all ${ODD_KEYS.length}`,
+    aws: "all",
     ask: async (bench) => {
       const { Bucket, taken } = await oddBucket(bench, "plain");
       const listed = new Set(await listPaged(bench, Bucket, "", 7));
-      return named(
-        taken.length,
-        taken.filter((key) => !listed.has(key)),
-      );
+      return named(taken.filter((key) => !listed.has(key)));
     },
     otherwise: lostInListing,
   },
   {
     id: "odd-keys-versions",
     question: "of those that were stored, listed (ListObjectVersions)",
-    aws: `all ${ODD_KEYS.length}`,
+    aws: "all",
     ask: async (bench) => {
       const { Bucket, taken } = await oddBucket(bench, "versioned");
       const listed = new Set((await listVersionsPaged(bench, Bucket, 7)).map((entry) => entry.replace(/ \S*$/, "")));
-      return named(
-        taken.length,
-        taken.filter((key) => !listed.has(key)),
-      );
+      return named(taken.filter((key) => !listed.has(key)));
     },
     otherwise: lostInListing,
   },
   {
     id: "odd-keys-deleted",
     question: "of those that were stored, deleted in a batch",
-    aws: `all ${ODD_KEYS.length}`,
+    aws: "all",
     ask: async (bench) => {
       // A bucket of its own: the other two questions about odd keys need theirs whole.
       const { Bucket, taken } = await oddBucket(bench, "deleted");
@@ -147,7 +141,7 @@ const checks: readonly Check[] = [
       await bench.owner.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
       const left: string[] = [];
       for (const Key of taken) if ((await readText(bench, Bucket, Key)) === Key) left.push(Key);
-      return named(taken.length, left);
+      return named(left);
     },
     otherwise: { dropZone: "The object stays, and is recorded as archived already on each sweep.", vault: null },
   },
@@ -251,7 +245,13 @@ const checks: readonly Check[] = [
       const twice = listed.length - new Set(listed).size;
       return missing + twice === 0 ? "yes" : `no: ${missing} missing, ${twice} twice`;
     },
-    otherwise: paging,
+    otherwise: (answer) =>
+      answer.startsWith("no: 0 missing")
+        ? {
+            dropZone: "A version that is seen twice in a sweep is moved once, since moves are known by their version.",
+            vault: "`airlock verify` may see a version twice.",
+          }
+        : paging,
   },
   {
     id: "versions-newest-first",

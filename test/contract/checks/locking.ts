@@ -17,19 +17,26 @@ import type { Area, Check } from "../check.ts";
 const DAY_MS = 86_400_000;
 const noLock = {
   dropZone: null,
-  vault:
-    "Object Lock does not protect what is archived here: whoever takes the account can delete it. The mover reports that there is no lock.",
+  vault: "Object Lock does not protect what is archived here: whoever takes the account can delete it.",
+};
+const lockOfBucket = {
+  dropZone: null,
+  vault: "The lock is the bucket's and not the object's own: `airlock verify --locks` finds none on the object.",
 };
 
 /** A bucket whose objects are all kept for a day. */
-function lockedFor(bench: Bench, Mode: ObjectLockRetentionMode): Promise<string> {
+export function lockedFor(bench: Bench, Mode: ObjectLockRetentionMode): Promise<string> {
   return bench.once(`default retention ${Mode}`, async () => {
     const Bucket = await bench.freshBucket({ objectLock: true });
-    const Rule = { DefaultRetention: { Mode, Days: 1 } };
-    const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule } as const;
-    await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
+    await setDefault(bench, Bucket, Mode);
     return Bucket;
   });
+}
+
+export async function setDefault(bench: Bench, Bucket: string, Mode: ObjectLockRetentionMode): Promise<void> {
+  const Rule = { DefaultRetention: { Mode, Days: 1 } };
+  const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule } as const;
+  await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
 }
 
 async function stored(bench: Bench, mode: ObjectLockRetentionMode) {
@@ -75,7 +82,7 @@ const checks: readonly Check[] = [
         return refusalOf(error);
       }
     },
-    otherwise: noLock,
+    otherwise: lockOfBucket,
   },
   {
     id: "lock-head",
@@ -83,7 +90,7 @@ const checks: readonly Check[] = [
     aws: "GOVERNANCE",
     ask: async (bench) =>
       (await bench.owner.send(new HeadObjectCommand(await stored(bench, "GOVERNANCE")))).ObjectLockMode ?? "nothing",
-    otherwise: { dropZone: null, vault: "`airlock verify --locks` asks for each object's retention by itself." },
+    otherwise: lockOfBucket,
   },
   ...(["GOVERNANCE", "COMPLIANCE"] as const).flatMap((mode): Check[] => [
     {
@@ -118,6 +125,23 @@ const checks: readonly Check[] = [
     },
   ]),
   {
+    id: "lock-default-removed",
+    question: "DELETE of a version under COMPLIANCE, after the owner has taken the bucket's default away",
+    aws: "403 AccessDenied",
+    ask: async (bench) => {
+      const Bucket = await bench.freshBucket({ objectLock: true });
+      await setDefault(bench, Bucket, "COMPLIANCE");
+      const at = { Bucket, Key: bench.freshKey() };
+      const { VersionId } = await bench.owner.send(
+        new PutObjectCommand({ ...at, Body: "x", ChecksumAlgorithm: "SHA256" }),
+      );
+      const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled" } as const;
+      await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
+      return answerOf(bench.owner.send(new DeleteObjectCommand({ ...at, VersionId })));
+    },
+    otherwise: noLock,
+  },
+  {
     id: "lock-marker",
     question: "DELETE without a version under GOVERNANCE leaves",
     aws: "204, the version",
@@ -151,7 +175,7 @@ const checks: readonly Check[] = [
       const at = { Bucket: await lockedFor(bench, "GOVERNANCE"), Key: bench.freshKey() };
       return answerOf(bench.owner.send(new PutObjectCommand({ ...at, Body: "x" })));
     },
-    otherwise: { dropZone: null, vault: "Nothing: Airlock always sends one." },
+    otherwise: { dropZone: null, vault: "Airlock always sends one: no effect." },
   },
   {
     id: "lock-part-without-checksum",
@@ -162,7 +186,7 @@ const checks: readonly Check[] = [
       const { UploadId } = await bench.owner.send(new CreateMultipartUploadCommand(at));
       return answerOf(bench.owner.send(new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: "x" })));
     },
-    otherwise: { dropZone: null, vault: "Nothing: Airlock always sends one." },
+    otherwise: { dropZone: null, vault: "Airlock always sends one: no effect." },
   },
 ];
 

@@ -137,9 +137,8 @@ const checks: readonly Check[] = [
     aws: "400 MetadataTooLarge",
     ask: (bench) => metadataRoundTrip(bench, { airlock: "a".repeat(2_100) }),
     otherwise: {
-      dropZone:
-        "Airlock keeps to 1,400 bytes; a foreign object with more metadata is moved without them if the vault refuses them.",
-      vault: "More than AWS keeps is accepted.",
+      dropZone: "Airlock keeps to 1,400 bytes; a foreign object can carry more than another vault would take.",
+      vault: "Airlock keeps to 1,400 bytes: no effect.",
     },
   },
   {

@@ -1,9 +1,5 @@
 /** Questions asked through Airlock's own two transports: both have to hear the same, from every store. */
-import {
-  AbortMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  PutObjectLockConfigurationCommand,
-} from "@aws-sdk/client-s3";
+import { AbortMultipartUploadCommand, CreateMultipartUploadCommand } from "@aws-sdk/client-s3";
 import { isDeepStrictEqual } from "node:util";
 import { isAirlockError } from "../../../shared/errors.ts";
 import { NO_ATTRIBUTES } from "../../../shared/s3/attributes.ts";
@@ -17,6 +13,7 @@ import type { Bench, BucketKind } from "../bench.ts";
 import type { Area, Check, Meaning } from "../check.ts";
 import { ODD_KEYS } from "../odd-keys.ts";
 import { hostPolicy } from "../policies.ts";
+import { lockedFor } from "./locking.ts";
 
 type TransportName = "http" | "sdk";
 
@@ -256,14 +253,7 @@ const questions: readonly Question[] = [
     id: "locked",
     question: "PUT into a bucket with a default retention",
     aws: "done",
-    bucket: (bench) =>
-      bench.once("bucket with a default retention", async () => {
-        const Bucket = await bench.freshBucket({ objectLock: true });
-        const Rule = { DefaultRetention: { Mode: "GOVERNANCE", Days: 1 } } as const;
-        const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule } as const;
-        await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
-        return Bucket;
-      }),
+    bucket: (bench) => lockedFor(bench, "GOVERNANCE"),
     ask: ({ bytes, key }) => codeOf(bytes.putObject(put(key))),
     otherwise: { dropZone: null, vault: "Object Lock can't be used with this store." },
   },
