@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { AirlockError } from "../shared/errors.ts";
 
 /** A stream read by as many bytes as its reader wants, counted and hashed in order as it goes. */
 export interface ByteReader extends AsyncDisposable {
@@ -13,13 +14,22 @@ export interface ByteReader extends AsyncDisposable {
 }
 
 export interface ByteReaderOptions {
+  readonly signal: AbortSignal;
   /** Sees each piece before it is handed out: progress, bandwidth. */
   readonly onBytes: (sizeBytes: number) => void | Promise<void>;
 }
 
-/** Disposing of it before the end ends the source as well, with whatever program stands behind it. */
-export function readBytes(source: AsyncIterable<Uint8Array>, { onBytes }: ByteReaderOptions): ByteReader {
-  const iterator = source[Symbol.asyncIterator]();
+/**
+ * Disposing of it before the end ends the source as well, with whatever program stands behind it: through the signal
+ * that the source is given, since a source that waits for its next byte hears of nothing else.
+ */
+export function readBytes(
+  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  options: ByteReaderOptions,
+): ByteReader {
+  const { onBytes } = options;
+  const end = new AbortController();
+  const iterator = open(AbortSignal.any([options.signal, end.signal]))[Symbol.asyncIterator]();
   const hash = createHash("sha256");
   let rest: Uint8Array = new Uint8Array(0);
   let sizeBytes = 0;
@@ -58,6 +68,7 @@ export function readBytes(source: AsyncIterable<Uint8Array>, { onBytes }: ByteRe
       return hash.copy().digest("hex");
     },
     async [Symbol.asyncDispose]() {
+      if (!ended) end.abort(new AirlockError("interrupted", "nobody reads on"));
       ended = true;
       rest = new Uint8Array(0);
       await iterator.return?.();

@@ -32,7 +32,7 @@ export interface UploadSource {
   /** Whether {@link open} gives the same bytes each time. */
   readonly isRepeatable: boolean;
   /** Throws instead of ending where the bytes are not whole (a program that fails, a file that can't be read). */
-  open(): AsyncIterable<Uint8Array>;
+  open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** An object that the store has confirmed. */

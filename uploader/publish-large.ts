@@ -88,7 +88,13 @@ async function stageAgain(
   context: PublishContext,
   cause: AirlockError,
 ): Promise<Staged> {
-  await using reader = openAgain(source, context, "upload-missing", "the store no longer knows the upload", cause);
+  await using reader = openAgain(
+    source,
+    context,
+    "upload-missing",
+    "the store no longer knows the upload (it may have completed it, or lost it)",
+    cause,
+  );
   const staged = await stage(source, statement.key, reader, context);
   if (staged.sha256 === statement.sha256 && staged.sizeBytes === statement.size) return staged;
   throw new AirlockError("source-changed", "the source changed before it could be sent again", {
@@ -105,10 +111,10 @@ function openAgain(
   message: string,
   cause?: AirlockError,
 ): ByteReader {
-  if (source.isRepeatable) return readBytes(source.open(), { onBytes: context.onBytes });
+  if (source.isRepeatable) return readBytes((signal) => source.open(signal), context);
   throw new AirlockError(code, `${message}, and what was sent can't be read a second time`, {
     subject: source.name,
-    remedy: "run it again; nothing that is incomplete counts as stored",
+    remedy: "run it again: stored twice does no harm, and nothing incomplete counts as stored",
     cause,
   });
 }

@@ -11,7 +11,7 @@ import { publishSmall } from "./publish-small.ts";
  */
 export async function publish(source: UploadSource, context: PublishContext): Promise<Published> {
   const begun = context.timing.now();
-  await using reader = readBytes(source.open(), { onBytes: context.onBytes });
+  await using reader = readBytes((signal) => source.open(signal), context);
   const head = Buffer.allocUnsafeSlow(SMALL_OBJECT_BYTES);
   const length = await reader.read(head);
   const isWhole = await reader.isAtEnd();

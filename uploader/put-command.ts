@@ -43,7 +43,6 @@ export async function runPut(
     env,
     stdin,
     log,
-    signal,
   });
   const pass = limitBandwidth(config.bandwidthBytesPerSecond, realTiming, signal);
   let progress: Progress | null = null;

@@ -23,7 +23,6 @@ export interface SourceOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: Readable;
   readonly log: Log;
-  readonly signal: AbortSignal;
 }
 
 /** Bytes before they are encoded. */
@@ -31,7 +30,7 @@ interface Raw {
   readonly isTar: boolean;
   readonly sizeBytes: number | null;
   readonly isFile: boolean;
-  open(): AsyncIterable<Uint8Array>;
+  open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** @throws {AirlockError} `source-unreadable`, or `usage` for a name that can't be an object's */
@@ -49,16 +48,19 @@ export async function openSource(input: Input, options: SourceOptions): Promise<
     expectedBytes: encoding.compress === null ? raw.sizeBytes : null,
     // age takes a new key each time, and what comes through a pipe is gone
     isRepeatable: raw.isFile && encoding.recipients === null,
-    open: () => encodeStream(raw.open(), encoding),
+    open: (signal) => encodeStream(raw.open(signal), encoding),
   };
 }
 
 async function openRaw(input: Input, options: SourceOptions): Promise<Raw> {
-  const { env, stdin, log, signal } = options;
+  const { env, stdin, log } = options;
   const streamed = { sizeBytes: null, isFile: false, isTar: false };
-  if (input.kind === "stdin") return { ...streamed, open: () => readStdin(stdin, signal) };
+  if (input.kind === "stdin") return { ...streamed, open: (signal) => readStdin(stdin, signal) };
   if (input.kind === "command") {
-    return { ...streamed, open: () => readCommand({ command: input.command, stdin: "inherit", env, log, signal }) };
+    return {
+      ...streamed,
+      open: (signal) => readCommand({ command: input.command, stdin: "inherit", env, log, signal }),
+    };
   }
   const infos = await Promise.all(input.paths.map(inspectPath));
   const [only] = infos;
@@ -67,11 +69,11 @@ async function openRaw(input: Input, options: SourceOptions): Promise<Raw> {
       isTar: false,
       sizeBytes: only.sizeBytes,
       isFile: only.sizeBytes !== null,
-      open: () => readFile(only, log, signal),
+      open: (signal) => readFile(only, log, signal),
     };
   }
   const paths = infos.map(({ path }) => path);
-  return { ...streamed, isTar: true, open: () => readTar({ paths, exclude: [], env, log, signal }) };
+  return { ...streamed, isTar: true, open: (signal) => readTar({ paths, exclude: [], env, log, signal }) };
 }
 
 async function* readStdin(stdin: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {

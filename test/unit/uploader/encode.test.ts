@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { describe, it } from "node:test";
+import { zstdDecompressSync } from "node:zlib";
+import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { encodeStream, encodingSteps } from "../../../uploader/encode.ts";
+
+async function* from(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
+}
+
+async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+describe("encodeStream", () => {
+  const compress = { level: 3 };
+
+  it("passes bytes on untouched when nothing is to be done", async () => {
+    const bytes = randomBytes(1000);
+    assert.ok((await collect(encodeStream(from(bytes), { compress: null, recipients: null }))).equals(bytes));
+  });
+
+  it("writes one zstd frame with a checksum", async () => {
+    for (const size of [0, 1, 1_000_000]) {
+      const bytes = Buffer.alloc(size, "abc");
+      const encoded = await collect(encodeStream(from(bytes), { compress, recipients: null }));
+      assert.ok(zstdDecompressSync(encoded).equals(bytes));
+      assert.equal((encoded[4] ?? 0) & 0b100, 0b100, "Content_Checksum_flag, RFC 8878 3.1.1.1.1");
+    }
+  });
+
+  it("compresses before it encrypts", async () => {
+    const identity = await generateX25519Identity();
+    const bytes = Buffer.alloc(300_000, "abc");
+    const recipients = [await identityToRecipient(identity)];
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    const encoded = await collect(encodeStream(from(bytes), { compress, recipients }));
+    assert.ok(zstdDecompressSync(await decrypter.decrypt(encoded)).equals(bytes));
+  });
+
+  it("names the steps in the order in which they are taken", () => {
+    assert.deepEqual(encodingSteps({ compress, recipients: ["age1…"] }, true), ["tar", "zstd", "age"]);
+    assert.deepEqual(encodingSteps({ compress: null, recipients: null }, false), []);
+  });
+
+  it("hands a failing source's error on instead of ending", async () => {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield randomBytes(500_000);
+      throw new Error("the program failed");
+    }
+    const recipients = [await identityToRecipient(await generateX25519Identity())];
+    for (const encoding of [
+      { compress, recipients: null },
+      { compress: null, recipients },
+      { compress, recipients },
+    ]) {
+      await assert.rejects(collect(encodeStream(broken(), encoding)), /the program failed/);
+    }
+  });
+
+  it("ends its source when nobody wants more", async () => {
+    const closed = Promise.withResolvers<void>();
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield randomBytes(65_536);
+      } finally {
+        closed.resolve();
+      }
+    }
+    const iterator = encodeStream(endless(), { compress, recipients: null })[Symbol.asyncIterator]();
+    await iterator.next();
+    await iterator.return?.();
+    await closed.promise;
+  });
+});
