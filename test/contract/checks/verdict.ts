@@ -1,5 +1,4 @@
 /** What Airlock itself makes of a store at start-up, asked with the mover's own keys. */
-import { PutObjectLockConfigurationCommand } from "@aws-sdk/client-s3";
 import { judgeStores } from "../../../shared/s3/judge.ts";
 import type { Problem } from "../../../shared/s3/judge.ts";
 import { probeDropZone } from "../../../shared/s3/probe-drop-zone.ts";
@@ -9,6 +8,7 @@ import type { VaultFindings } from "../../../shared/s3/probe-vault.ts";
 import type { Bench } from "../bench.ts";
 import type { Area, Check } from "../check.ts";
 import { drainPolicy, storePolicy } from "../policies.ts";
+import { setDefault } from "./locking.ts";
 
 const PROBE_TIMEOUT_MS = 50_000;
 
@@ -40,24 +40,21 @@ function probedDropZone(bench: Bench, versioning: boolean): Promise<DropZoneFind
 function probedVault(bench: Bench): Promise<VaultFindings> {
   return bench.once("probed vault", async () => {
     const bucket = await bench.freshBucket({ objectLock: true });
-    const Rule = { DefaultRetention: { Mode: "COMPLIANCE", Days: 1 } } as const;
-    const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled", Rule } as const;
-    await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket: bucket, ObjectLockConfiguration }));
+    await setDefault(bench, bucket, "COMPLIANCE");
     const key = await bench.keyOf("mover", bucket, [storePolicy(bucket)]);
     return probeVault(await bench.configOf(bucket, key), "mover-a", AbortSignal.timeout(PROBE_TIMEOUT_MS));
   });
 }
 
-function verdictOf(problems: readonly Problem[], store: Problem["store"]): string {
+/** The judgement, and the findings that it rests on. */
+function verdictOf(problems: readonly Problem[], store: Problem["store"], broken: readonly string[]): string {
   const severities = problems.filter((problem) => problem.store === store).map(({ severity }) => severity);
-  if (severities.includes("refuse")) return "refused";
-  return severities.length === 0 ? "accepted" : "accepted, with a warning";
+  const found = broken.length === 0 ? "" : ` (${broken.join(", ")})`;
+  if (severities.includes("refuse")) return `refused${found}`;
+  return severities.length === 0 ? "accepted" : `accepted, with a warning${found}`;
 }
 
-const reason = {
-  dropZone: "The mover says at its start what the store does not keep, and what to do.",
-  vault: "The mover says at its start what the store does not keep, and what to do.",
-};
+const reason = "The mover says at its start what the store does not keep, and what to do.";
 
 function dropZoneCheck(id: string, question: string, versioning: boolean, foreign: boolean, aws: string): Check {
   return {
@@ -66,10 +63,26 @@ function dropZoneCheck(id: string, question: string, versioning: boolean, foreig
     aws,
     ask: async (bench) => {
       const found = await probedDropZone(bench, versioning);
-      return verdictOf(judgeStores(found, GOOD_VAULT, { verify: "checksum", foreign }), "drop-zone");
+      const broken = [
+        ...(found.createOnly ? [] : ["create-only PUT"]),
+        ...(["ignored", "refused"].includes(found.conditionalDelete) ? ["conditional DELETE"] : []),
+      ];
+      return verdictOf(judgeStores(found, GOOD_VAULT, { verify: "checksum", foreign }), "drop-zone", broken);
     },
-    otherwise: { ...reason, vault: null },
+    otherwise: { dropZone: reason, vault: null },
   };
+}
+
+async function judgeVault(bench: Bench, verify: "checksum" | "readback"): Promise<string> {
+  const found = await probedVault(bench);
+  const broken = [
+    ...(found.createOnlyPut ? [] : ["create-only PUT"]),
+    ...(found.createOnlyComplete ? [] : ["create-only Complete"]),
+    ...(found.refusesWrongPayloadHash ? [] : ["payload hash"]),
+    ...(typeof found.retention === "object" ? [] : ["retention"]),
+    ...(found.versioning === "enabled" ? [] : ["versioning"]),
+  ];
+  return verdictOf(judgeStores(GOOD_DROP_ZONE, found, { verify, foreign: false }), "vault", broken);
 }
 
 const checks: readonly Check[] = [
@@ -86,9 +99,8 @@ const checks: readonly Check[] = [
     id: `vault-${verify}`,
     question: `as a vault with Object Lock, \`verify: ${verify}\``,
     aws: "accepted",
-    ask: async (bench) =>
-      verdictOf(judgeStores(GOOD_DROP_ZONE, await probedVault(bench), { verify, foreign: false }), "vault"),
-    otherwise: { ...reason, dropZone: null },
+    ask: (bench) => judgeVault(bench, verify),
+    otherwise: { dropZone: null, vault: reason },
   })),
 ];
 
