@@ -30,7 +30,11 @@ export interface Eligible {
 }
 
 /** @throws {AirlockError} `host-unknown`, `form-invalid` */
-export function admitName(version: StoredVersion, hosts: ReadonlyMap<string, HostPolicy>, versioned: boolean): Eligible {
+export function admitName(
+  version: StoredVersion,
+  hosts: ReadonlyMap<string, HostPolicy>,
+  versioned: boolean,
+): Eligible {
   const { key } = version;
   const hostName = hostOf(key);
   const host = hosts.get(hostName);
@@ -93,7 +97,9 @@ export async function findStatement(
       // the statement's own time would be the host's claim; the object's is the store's
       const signer = verifyStatement(signed, object, host.publicKeys, version.lastModified);
       const digest = statementDigest(signed.statement);
-      const beside = candidates.flatMap((one) => (one.signed && statementDigest(one.signed.statement) === digest ? one.version : []));
+      const beside = candidates.flatMap((one) =>
+        one.signed && statementDigest(one.signed.statement) === digest ? one.version : [],
+      );
       return { signed, signer, beside };
     } catch (error) {
       if (!isAirlockError(error)) throw error;
@@ -126,10 +132,16 @@ export async function readStatementsBeside(
   return Promise.all(versions.map((version) => readStatement(version, dropZone, signal)));
 }
 
-export async function readStatement(version: StoredVersion, dropZone: DropZoneSource, signal: AbortSignal): Promise<Candidate> {
+export async function readStatement(
+  version: StoredVersion,
+  dropZone: DropZoneSource,
+  signal: AbortSignal,
+): Promise<Candidate> {
   try {
     if (version.sizeBytes > MAX_STATEMENT_BYTES) {
-      throw new AirlockError("statement-invalid", `the statement is longer than ${MAX_STATEMENT_BYTES} bytes`, { subject: version.key });
+      throw new AirlockError("statement-invalid", `the statement is longer than ${MAX_STATEMENT_BYTES} bytes`, {
+        subject: version.key,
+      });
     }
     const opened = await dropZone.openVersion(version, null, signal);
     const chunks: Uint8Array[] = [];
@@ -137,7 +149,9 @@ export async function readStatement(version: StoredVersion, dropZone: DropZoneSo
     for await (const chunk of opened.body) {
       sizeBytes += chunk.length;
       if (sizeBytes > MAX_STATEMENT_BYTES) {
-        throw new AirlockError("statement-invalid", `the statement is longer than ${MAX_STATEMENT_BYTES} bytes`, { subject: version.key });
+        throw new AirlockError("statement-invalid", `the statement is longer than ${MAX_STATEMENT_BYTES} bytes`, {
+          subject: version.key,
+        });
       }
       chunks.push(chunk);
     }

@@ -77,7 +77,11 @@ export class Backlog {
   }
 
   /** A refusal or failure that cost requests: remembered, so that the next try waits. */
-  failed(version: StoredVersion, host: string, error: AirlockError): { readonly first: boolean; readonly waitMs: number } {
+  failed(
+    version: StoredVersion,
+    host: string,
+    error: AirlockError,
+  ): { readonly first: boolean; readonly waitMs: number } {
     const id = idOf(version);
     this.#active.delete(id);
     const ofHost = this.#failed.get(host) ?? new Map<VersionId, Failure>();
@@ -85,7 +89,9 @@ export class Backlog {
     const before = ofHost.get(id);
     const held = CODES[error.code].reaction === "hold";
     const failures = before?.code === error.code ? before.failures + 1 : 1;
-    const waitMs = held ? Math.min(HOLD.capMs, HOLD.baseMs * 2 ** Math.min(failures - 1, 20)) : backoffMs(failures, RETRY, this.#timing.random);
+    const waitMs = held
+      ? Math.min(HOLD.capMs, HOLD.baseMs * 2 ** Math.min(failures - 1, 20))
+      : backoffMs(failures, RETRY, this.#timing.random);
     ofHost.delete(id); // moves it to the young end
     ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs });
     for (const oldest of ofHost.keys()) {
@@ -132,13 +138,19 @@ class HoldCount {
     const count = (ofHost.get(reason) ?? 0) + 1;
     ofHost.set(reason, count);
     if (count > MAX_EXAMPLES) return;
-    getOrMake(getOrMake(this.examples, host, () => new Map<string, string[]>()), reason, () => []).push(id);
+    getOrMake(
+      getOrMake(this.examples, host, () => new Map<string, string[]>()),
+      reason,
+      () => [],
+    ).push(id);
   }
 
   /** By host and reason in order of name, so that equal counts are equal text. */
   counts(): Holds {
     const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-    return Object.fromEntries(sorted(this.#counts).map(([host, reasons]) => [host, Object.fromEntries(sorted(reasons))]));
+    return Object.fromEntries(
+      sorted(this.#counts).map(([host, reasons]) => [host, Object.fromEntries(sorted(reasons))]),
+    );
   }
 }
 

@@ -44,14 +44,12 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
       typeof vault.retention === "string" ? vault.retention : `${vault.retention.mode}, ${vault.retention.days} days`,
     ),
     ok("hosts configured", String(config.hosts.size)),
-    ...problems.map(
-      ({ severity, store, what, remedy }): Row => ({
-        what: `${store}: ${what}`,
-        found: "",
-        verdict: severity === "refuse" ? "refused" : "weak",
-        remedy,
-      }),
-    ),
+    ...problems.map(({ severity, store, what, remedy }): Row => ({
+      what: `${store}: ${what}`,
+      found: "",
+      verdict: severity === "refuse" ? "refused" : "weak",
+      remedy,
+    })),
   ];
 }
 

@@ -17,11 +17,14 @@ export function declareCommands(program: Command, io: Io, pid: number): void {
     .option("--endpoint <URL>", "the drop-zone's S3 endpoint; default: AWS's own")
     .option("--vault-endpoint <URL>", "the vault's S3 endpoint; default: AWS's own")
     .option("--unversioned", "the drop-zone keeps no versions")
+    .option("--state <FOLDER>", "lock and status", "/var/lib/airlock-mover")
     .action((options: InitOptions) => runInit(io, options));
 
   program
     .command("run")
-    .description("move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not)")
+    .description(
+      "move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not)",
+    )
     .option("--once", "move what is there, and end")
     .action((options: RunOptions) => runRun(io, options, pid));
 

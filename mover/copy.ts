@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { AirlockError } from "../shared/errors.ts";
-import type { ByteRange, DropZoneSource, MultipartUpload, OpenedObject, StoredVersion, UploadedPart, VaultWriter } from "../shared/stores.ts";
+import type {
+  ByteRange,
+  DropZoneSource,
+  MultipartUpload,
+  OpenedObject,
+  StoredVersion,
+  UploadedPart,
+  VaultWriter,
+} from "../shared/stores.ts";
 import type { CopyPlan } from "./parts.ts";
 
 /** Bytes in memory, or parts in the vault, that bear no name yet. */
@@ -96,7 +104,9 @@ async function readExactly(opened: OpenedObject, buffer: Buffer, key: string, si
     signal.throwIfAborted();
     if (length + chunk.length > buffer.length) {
       opened.close();
-      throw new AirlockError("source-changed", `more than the ${buffer.length} bytes that were asked for came`, { subject: key });
+      throw new AirlockError("source-changed", `more than the ${buffer.length} bytes that were asked for came`, {
+        subject: key,
+      });
     }
     buffer.set(chunk, length);
     length += chunk.length;

@@ -77,7 +77,11 @@ class Daemon {
     this.#queue = new PQueue({ concurrency: options.concurrency });
     this.#backlog = new Backlog(options.timing);
     this.#discovery = new Discovery(options.dropZone, options.hosts.keys());
-    this.#orphans = new Orphans({ ...options, ledger: options.ledgerStore, headSegment: () => options.ledger.head?.segment ?? 0 });
+    this.#orphans = new Orphans({
+      ...options,
+      ledger: options.ledgerStore,
+      headSegment: () => options.ledger.head?.segment ?? 0,
+    });
     this.#counts = new MoveCounts(options.hosts.keys());
     this.#startedAt = new Date(options.timing.now()).toISOString();
   }
@@ -97,13 +101,18 @@ class Daemon {
       await publishing;
     }
     const held = Object.values(this.#backlog.holds).flatMap((reasons) => Object.values(reasons));
-    return { objects: this.#counts.objects, bytes: this.#counts.bytes, held: held.reduce((sum, count) => sum + count, 0), failed: this.#givenUp };
+    return {
+      objects: this.#counts.objects,
+      bytes: this.#counts.bytes,
+      held: held.reduce((sum, count) => sum + count, 0),
+      failed: this.#givenUp,
+    };
   }
 
   async #sweepUntilDone(): Promise<void> {
     const { drain, abort, once, pollMs } = this.#options;
     const ending = AbortSignal.any([drain, abort, this.#halted.signal]);
-    for (let failures = 0; !ending.aborted; ) {
+    for (let failures = 0; !ending.aborted;) {
       try {
         const { more, idle } = await this.#sweep(ending);
         failures = 0;
@@ -142,7 +151,10 @@ class Daemon {
     }
     this.#lastSweepAt = new Date(this.#timing.now()).toISOString();
     if (once && !more) await this.#queue.onIdle();
-    return { more, idle: wholeSeen && this.#started === startedBefore && this.#toRetry === 0 && this.#backlog.activeCount === 0 };
+    return {
+      more,
+      idle: wholeSeen && this.#started === startedBefore && this.#toRetry === 0 && this.#backlog.activeCount === 0,
+    };
   }
 
   #endPass(): void {
@@ -201,7 +213,8 @@ class Daemon {
     const id = idOf(version);
     const seenAtMs = this.#timing.now();
     try {
-      const recorded = this.#unreleased.get(id)?.recorded ?? (await archive({ version, seenAtMs }, this.#options, abort));
+      const recorded =
+        this.#unreleased.get(id)?.recorded ?? (await archive({ version, seenAtMs }, this.#options, abort));
       this.#unreleased.set(id, { recorded, sincePass: this.#pass }); // recorded once, however often its delete fails
       const moved = await release(recorded, this.#options, abort);
       this.#unreleased.delete(id);
@@ -228,7 +241,13 @@ class Daemon {
 
   #failed(version: StoredVersion, host: string, error: AirlockError): void {
     const { first, waitMs } = this.#backlog.failed(version, host, error);
-    const fields = { host, key: version.key, versionId: version.versionId, bytes: version.sizeBytes, waitMs: Math.round(waitMs) };
+    const fields = {
+      host,
+      key: version.key,
+      versionId: version.versionId,
+      bytes: version.sizeBytes,
+      waitMs: Math.round(waitMs),
+    };
     if (this.#options.abort.aborted) return;
     this.#note(error);
     switch (CODES[error.code].reaction) {
@@ -278,7 +297,11 @@ class Daemon {
       pid,
       startedAt: this.#startedAt,
       updatedAt: new Date(this.#timing.now()).toISOString(),
-      ledger: { segment: ledger.head?.segment ?? 0, index: ledger.head?.index ?? 0, digest: ledger.head?.digest ?? null },
+      ledger: {
+        segment: ledger.head?.segment ?? 0,
+        index: ledger.head?.index ?? 0,
+        digest: ledger.head?.digest ?? null,
+      },
       objects: this.#counts.objects,
       bytes: this.#counts.bytes,
       underWay: this.#backlog.activeCount,

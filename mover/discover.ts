@@ -24,7 +24,11 @@ export class Discovery {
 
   constructor(dropZone: DropZoneSource, hosts: Iterable<string>) {
     this.#dropZone = dropZone;
-    this.#turns = ["", ...Array.from(hosts, (host) => `${host}/`)].map((prefix) => ({ prefix, cursor: null, wrapped: false }));
+    this.#turns = ["", ...Array.from(hosts, (host) => `${host}/`)].map((prefix) => ({
+      prefix,
+      cursor: null,
+      wrapped: false,
+    }));
   }
 
   async *round(signal: AbortSignal): AsyncGenerator<Round, void> {

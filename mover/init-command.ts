@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { mkdir } from "node:fs/promises";
 import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
@@ -16,11 +16,12 @@ export interface InitOptions {
   readonly endpoint?: string;
   readonly vaultEndpoint?: string;
   readonly unversioned?: true;
+  readonly state: string;
 }
 
 /** Writes the configuration and, beside it, the key. What is there already is never replaced. */
 export async function runInit(io: Io, options: InitOptions): Promise<void> {
-  const folder = dirname(io.configFile);
+  const folder = dirname(resolve(io.configFile));
   const keyFile = join(folder, "mover.key");
   const text = sampleConfig(options, keyFile);
   // a mistake in the options is told before anything is written; the sample's only flaw may be its missing hosts
@@ -35,9 +36,16 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
       secureTransport: isSecure(options.endpoint),
       versioned: options.unversioned !== true,
     }),
-    vault: moverVaultPolicy({ bucket: options.vault, secureTransport: isSecure(options.vaultEndpoint), verify: "checksum" }),
+    vault: moverVaultPolicy({
+      bucket: options.vault,
+      secureTransport: isSecure(options.vaultEndpoint),
+      verify: "checksum",
+    }),
   };
-  io.print({ publicKey: key.public.text, keyFile, configFile: io.configFile, policies }, JSON.stringify(policies, null, 2));
+  io.print(
+    { publicKey: key.public.text, keyFile, configFile: io.configFile, policies },
+    JSON.stringify(policies, null, 2),
+  );
   if (io.json) return;
   io.stderr.write(
     [
@@ -71,7 +79,7 @@ dropZone:
 ${store(options.dropZone, options.region, options.endpoint, "dropzone-mover")}
 vault:
 ${store(options.vault, options.vaultRegion ?? options.region, options.vaultEndpoint, "vault-mover")}
-state: /var/lib/airlock-mover
+state: ${quote(resolve(options.state))}
 `;
 }
 

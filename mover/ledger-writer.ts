@@ -101,7 +101,9 @@ export class LedgerWriter {
         for (const { written } of batch) written();
       } catch (error) {
         // Whether the segment exists is not known, so nothing may be written behind it by this process.
-        this.#broken = isAirlockError(error) ? error : new AirlockError("unexpected", "the ledger could not be written", { cause: error });
+        this.#broken = isAirlockError(error)
+          ? error
+          : new AirlockError("unexpected", "the ledger could not be written", { cause: error });
         for (const { failed } of [...batch, ...this.#waiting.splice(0)]) failed(this.#broken);
       }
     }
@@ -126,7 +128,12 @@ export class LedgerWriter {
     const { mover, key, timing, log } = this.#options;
     const segment = (this.#head?.segment ?? 0) + 1;
     const writtenAt = new Date(timing.now()).toISOString();
-    const bytes = buildSegment({ v: 1, mover, segment, prev: this.#head?.digest ?? null, writtenAt }, lines, holds, key);
+    const bytes = buildSegment(
+      { v: 1, mover, segment, prev: this.#head?.digest ?? null, writtenAt },
+      lines,
+      holds,
+      key,
+    );
     await this.#create(segment, bytes); // the commit point of all that the segment records
     this.#head = { segment, digest: segmentDigest(bytes), index: (this.#head?.index ?? 0) + lines.length };
     log.debug("segment-written", { segment, entries: lines.length, bytes: bytes.length });
@@ -150,7 +157,8 @@ export class LedgerWriter {
         capMs: 30_000,
         retryable: (error) => !isAirlockError(error, "ledger-conflict", "interrupted"),
         onRetry: (error, failures, waitMs) => {
-          if (isAirlockError(error)) log.failure("segment-retry", error, { segment, failures, waitMs: Math.round(waitMs) });
+          if (isAirlockError(error))
+            log.failure("segment-retry", error, { segment, failures, waitMs: Math.round(waitMs) });
         },
       },
       timing,
@@ -171,7 +179,8 @@ export class LedgerWriter {
     if (Buffer.compare(found, bytes) === 0) return true;
     throw new AirlockError("ledger-conflict", `segment ${segment} of mover ${mover} was written by somebody else`, {
       subject: segmentName(mover, segment),
-      remedy: "stop the other mover of this name, or give this one another `id`; then look at the segment with `airlock verify`",
+      remedy:
+        "stop the other mover of this name, or give this one another `id`; then look at the segment with `airlock verify`",
     });
   }
 }

@@ -48,7 +48,11 @@ export class MemoryWindow {
   }
 
   #grant(): void {
-    for (let next = this.#waiting[0]; next !== undefined && next.sizeBytes <= this.#freeBytes; next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && next.sizeBytes <= this.#freeBytes;
+      next = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       this.#freeBytes -= next.sizeBytes;
       next.grant();

@@ -7,7 +7,14 @@ import type { Disposition, ExposureOrigin, NewEntry } from "../shared/ledger.ts"
 import type { Log } from "../shared/log.ts";
 import { vaultNameOf, type VaultName } from "../shared/names.ts";
 import { retry, type Timing } from "../shared/retry.ts";
-import type { DropZoneSource, MultipartUpload, ObjectAttributes, OpenedObject, StoredVersion, VaultWriter } from "../shared/stores.ts";
+import type {
+  DropZoneSource,
+  MultipartUpload,
+  ObjectAttributes,
+  OpenedObject,
+  StoredVersion,
+  VaultWriter,
+} from "../shared/stores.ts";
 import { admitName, findStatement, type Claim, type Eligible } from "./admit.ts";
 import type { HostPolicy } from "./config.ts";
 import { copyInParts, copyWhole, firstRange, type Copied, type Staged } from "./copy.ts";
@@ -39,11 +46,40 @@ export interface Discovered {
   readonly seenAtMs: number;
 }
 
-type Admitted = After<"admit", { readonly found: Discovered; readonly eligible: Eligible; readonly opened: OpenedObject; readonly plan: CopyPlan; readonly claim: Claim | null; readonly tags: ReadonlyMap<string, string> }>;
-type Staging = After<"copy", { readonly admitted: Admitted; readonly name: VaultName; readonly copied: Copied; readonly attributes: ObjectAttributes }>;
+type Admitted = After<
+  "admit",
+  {
+    readonly found: Discovered;
+    readonly eligible: Eligible;
+    readonly opened: OpenedObject;
+    readonly plan: CopyPlan;
+    readonly claim: Claim | null;
+    readonly tags: ReadonlyMap<string, string>;
+  }
+>;
+type Staging = After<
+  "copy",
+  {
+    readonly admitted: Admitted;
+    readonly name: VaultName;
+    readonly copied: Copied;
+    readonly attributes: ObjectAttributes;
+  }
+>;
 type Verified = After<"verify", { readonly staging: Staging; readonly sha256: string }>;
-type Committed = After<"commit", { readonly verified: Verified; readonly disposition: Disposition; readonly versionId: string | null; readonly confirmed: boolean }>;
-export type Recorded = After<"record", { readonly version: StoredVersion; readonly statements: readonly StoredVersion[]; readonly moved: Moved }>;
+type Committed = After<
+  "commit",
+  {
+    readonly verified: Verified;
+    readonly disposition: Disposition;
+    readonly versionId: string | null;
+    readonly confirmed: boolean;
+  }
+>;
+export type Recorded = After<
+  "record",
+  { readonly version: StoredVersion; readonly statements: readonly StoredVersion[]; readonly moved: Moved }
+>;
 /** Gone from the drop-zone: all of a move that the log and the status tell. */
 export type Released = After<"release", Moved>;
 
@@ -80,19 +116,33 @@ export async function archive(found: Discovered, tools: Tools, signal: AbortSign
   return record(committed, tools);
 }
 
-async function admit(found: Discovered, eligible: Eligible, plan: CopyPlan, tools: Tools, cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Admitted> {
+async function admit(
+  found: Discovered,
+  eligible: Eligible,
+  plan: CopyPlan,
+  tools: Tools,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Admitted> {
   const { version } = found;
   const opened = await tools.dropZone.openVersion(version, firstRange(plan), signal);
   cleanup.defer(() => opened.close());
   if (opened.sizeBytes !== version.sizeBytes) {
-    throw new AirlockError("source-changed", `it is ${opened.sizeBytes} bytes long, listed as ${version.sizeBytes}`, { subject: version.key });
+    throw new AirlockError("source-changed", `it is ${opened.sizeBytes} bytes long, listed as ${version.sizeBytes}`, {
+      subject: version.key,
+    });
   }
   const claim = await findStatement(eligible, version, opened, tools.dropZone, signal);
   const tags = opened.tagCount > 0 ? await tools.dropZone.readTags(version, signal) : new Map<string, string>();
   return { found, eligible, opened, plan, claim, tags } as Admitted; // the only place where one is made
 }
 
-async function copy(admitted: Admitted, tools: Tools, cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Staging> {
+async function copy(
+  admitted: Admitted,
+  tools: Tools,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Staging> {
   const { found, opened, plan } = admitted;
   const { version } = found;
   const { dropZone, vault } = tools;
@@ -138,14 +188,25 @@ async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Pr
         return { disposition: asked > 1 ? "archived" : "already-archived", versionId: null, confirmed: false };
       }
     },
-    { attempts: 5, baseMs: 100, capMs: 5_000, retryable: (error) => isAirlockError(error, "outcome-unknown", "slow-down") },
+    {
+      attempts: 5,
+      baseMs: 100,
+      capMs: 5_000,
+      retryable: (error) => isAirlockError(error, "outcome-unknown", "slow-down"),
+    },
     tools.timing,
     signal,
   );
   return { verified, ...outcome } as Committed; // the only place where one is made
 }
 
-function publish(staged: Staged, name: VaultName, attributes: ObjectAttributes, vault: VaultWriter, signal: AbortSignal): Promise<string | null> {
+function publish(
+  staged: Staged,
+  name: VaultName,
+  attributes: ObjectAttributes,
+  vault: VaultWriter,
+  signal: AbortSignal,
+): Promise<string | null> {
   return staged.kind === "bytes"
     ? vault.createObject(name, staged.bytes, { attributes, signal })
     : vault.completeUpload(staged.upload, staged.parts, signal);
@@ -203,7 +264,8 @@ export async function release(recorded: Recorded, tools: Tools, signal: AbortSig
 function completion(found: Discovered, claim: Claim | null): { completedAtMs: number; exposureFrom: ExposureOrigin } {
   const beside = claim?.beside.map((version) => version.lastModified.getTime()) ?? [];
   if (beside.length > 0) return { completedAtMs: Math.min(...beside), exposureFrom: "statement" };
-  if (!/-\d+"?$/.test(found.version.etag)) return { completedAtMs: found.version.lastModified.getTime(), exposureFrom: "object" };
+  if (!/-\d+"?$/.test(found.version.etag))
+    return { completedAtMs: found.version.lastModified.getTime(), exposureFrom: "object" };
   return { completedAtMs: found.seenAtMs, exposureFrom: "first-sight" };
 }
 

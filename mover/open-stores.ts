@@ -64,7 +64,9 @@ function flatten(prefix: string, value: object): Record<string, string | number 
     Object.entries(value).flatMap(([name, found]: [string, unknown]) => {
       const key = prefix + name.charAt(0).toUpperCase() + name.slice(1);
       if (typeof found === "object" && found !== null) return Object.entries(flatten(key, found));
-      return typeof found === "string" || typeof found === "number" || typeof found === "boolean" ? [[key, found]] : [[key, null]];
+      return typeof found === "string" || typeof found === "number" || typeof found === "boolean"
+        ? [[key, found]]
+        : [[key, null]];
     }),
   );
 }

@@ -91,7 +91,12 @@ export class Orphans {
   async #isAbsent(key: string, signal: AbortSignal): Promise<boolean> {
     let cursor: string | null = null;
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { versions, deleteMarkers, next } = await this.#tools.dropZone.listPage({ prefix: key, cursor, limit: 1000, signal });
+      const { versions, deleteMarkers, next } = await this.#tools.dropZone.listPage({
+        prefix: key,
+        cursor,
+        limit: 1000,
+        signal,
+      });
       if (versions.some((version) => version.key === key)) return false;
       // the shortest key with this prefix sorts first
       if (next === null || versions.length > 0 || deleteMarkers.some((marker) => marker.key !== key)) return true;
@@ -102,7 +107,8 @@ export class Orphans {
 
   #remember(version: StoredVersion): void {
     const failures = (this.#unmatched.get(idOf(version))?.failures ?? 0) + 1;
-    const notBeforeMs = this.#tools.timing.now() + AGAIN.baseMs / 2 + backoffMs(failures, AGAIN, this.#tools.timing.random);
+    const notBeforeMs =
+      this.#tools.timing.now() + AGAIN.baseMs / 2 + backoffMs(failures, AGAIN, this.#tools.timing.random);
     this.#unmatched.delete(idOf(version));
     this.#unmatched.set(idOf(version), { failures, notBeforeMs });
     for (const oldest of this.#unmatched.keys()) {

@@ -36,7 +36,8 @@ export class Releaser {
             attempts: 5,
             baseMs: 200,
             capMs: 5_000,
-            retryable: (error) => ["store-unavailable", "slow-down", "outcome-unknown"].includes(toAirlockError(error).code),
+            retryable: (error) =>
+              ["store-unavailable", "slow-down", "outcome-unknown"].includes(toAirlockError(error).code),
           },
           this.#timing,
           signal,
@@ -66,7 +67,10 @@ export class Releaser {
         for (const [position, waiting] of batch.entries()) {
           const outcome = outcomes[position];
           if (outcome?.outcome === "gone" && outcome.version === waiting.version) waiting.gone();
-          else waiting.failed(outcome?.outcome === "failed" ? outcome.error : new Error("the store did not say what became of it"));
+          else
+            waiting.failed(
+              outcome?.outcome === "failed" ? outcome.error : new Error("the store did not say what became of it"),
+            );
         }
       } catch (error) {
         for (const { failed } of batch) failed(toAirlockError(error));

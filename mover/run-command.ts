@@ -25,7 +25,14 @@ export async function runRun(io: Io, options: RunOptions, pid: number): Promise<
   using _lock = await lockFolder(config.state, pid);
   await using stores = await openStores(config, log, abort);
   const timing = realTiming;
-  const ledger = await LedgerWriter.open({ mover: config.id, key, store: stores.ledgerStore, timing, log, signal: abort });
+  const ledger = await LedgerWriter.open({
+    mover: config.id,
+    key,
+    store: stores.ledgerStore,
+    timing,
+    log,
+    signal: abort,
+  });
   log.info("started", { mover: config.id, hosts: config.hosts.size, versioned: stores.dropZone.versioned });
   const outcome = await runDaemon({
     ...stores,
@@ -46,10 +53,17 @@ export async function runRun(io: Io, options: RunOptions, pid: number): Promise<
   });
   log.info("stopped", { objects: outcome.objects, bytes: outcome.bytes, segment: ledger.head?.segment ?? 0 });
   if (options.once !== true) return;
-  io.print(outcome, `moved ${outcome.objects} objects, ${formatBytes(outcome.bytes)}; ${outcome.held} held, ${outcome.failed} failed`);
+  io.print(
+    outcome,
+    `moved ${outcome.objects} objects, ${formatBytes(outcome.bytes)}; ${outcome.held} held, ${outcome.failed} failed`,
+  );
   if (outcome.failed > 0 && !drain.aborted) {
-    throw new AirlockError("store-unavailable", `${outcome.failed} objects could not be moved and are still in the drop-zone`, {
-      remedy: "the log says why for each; run it again",
-    });
+    throw new AirlockError(
+      "store-unavailable",
+      `${outcome.failed} objects could not be moved and are still in the drop-zone`,
+      {
+        remedy: "the log says why for each; run it again",
+      },
+    );
   }
 }

@@ -50,16 +50,27 @@ export async function readStatus(stateFolder: string): Promise<Status> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new AirlockError("usage", "there is no status yet", { subject: file, remedy: "start the daemon with `airlock-mover run`", cause });
+    throw new AirlockError("usage", "there is no status yet", {
+      subject: file,
+      remedy: "start the daemon with `airlock-mover run`",
+      cause,
+    });
   }
   const parsed = statusSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new AirlockError("usage", "the status file has another version's form", { subject: file, cause: parsed.error });
+  if (!parsed.success)
+    throw new AirlockError("usage", "the status file has another version's form", {
+      subject: file,
+      cause: parsed.error,
+    });
   return parsed.data;
 }
 
 /** Counts what was moved, in bounded memory: a line per configured host and the newest exposures. */
 export class MoveCounts {
-  readonly #hosts = new Map<string, { objects: number; bytes: number; lastArchivedAt: string | null; lastSet: string | null }>();
+  readonly #hosts = new Map<
+    string,
+    { objects: number; bytes: number; lastArchivedAt: string | null; lastSet: string | null }
+  >();
   readonly #exposuresMs: number[] = [];
   #oldest = 0;
   objects = 0;
@@ -88,7 +99,8 @@ export class MoveCounts {
 
   get exposureMs(): Status["exposureMs"] {
     const sorted = this.#exposuresMs.toSorted((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
     return sorted.length === 0 ? null : { p50: at(0.5), p99: at(0.99), max: at(1) };
   }
 

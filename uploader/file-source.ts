@@ -19,8 +19,10 @@ export async function inspectPath(path: string): Promise<PathInfo> {
     if (info.isSocket()) throw new AirlockError("source-unreadable", "a socket can't be stored", { subject: path });
     const isSized = info.isFile() && info.size > 0;
     // A pipe's or descriptor's real path (`/proc/…/pipe:[…]`) can't be opened, its own name can.
+    // A folder keeps the name that it was given, which is what tar stores; the slash makes tar follow a link to it.
+    const folder = path.endsWith("/") || resolved === path ? path : `${path}/`;
     return {
-      path: info.isFile() || info.isDirectory() ? resolved : path,
+      path: info.isDirectory() ? folder : info.isFile() ? resolved : path,
       isDirectory: info.isDirectory(),
       sizeBytes: isSized ? info.size : null,
     };

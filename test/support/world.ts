@@ -9,12 +9,24 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, S3Client, UploadPartCommand } from "@aws-sdk/client-s3";
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { formatSigningKey, generateSigningKey, type SigningKey } from "../../shared/keys.ts";
 import { formatDropZoneName, newToken, STATEMENT_SUFFIX } from "../../shared/names.ts";
 import { hostPolicy, moverDropZonePolicy, moverVaultPolicy, operatorPolicy } from "../../shared/policies.ts";
 import { openVaultReader } from "../../shared/s3/vault-reader.ts";
-import { formatStatement, inlineStatement, signStatement, statementDigest, type Statement } from "../../shared/statement.ts";
+import {
+  formatStatement,
+  inlineStatement,
+  signStatement,
+  statementDigest,
+  type Statement,
+} from "../../shared/statement.ts";
 import type { StoredVersion } from "../../shared/stores.ts";
 import { startS3Server, type Account, type Credentials, type S3Server } from "../s3-server/server.ts";
 
@@ -64,7 +76,11 @@ export interface World extends AsyncDisposable {
   /** Starts it and waits for its end, 60 s at most. */
   run(role: "uploader" | "mover" | "operator", args: readonly string[], options?: StartOptions): Promise<Ran>;
   /** Stores a signed object as the uploader would; the parts' size makes it a multipart one. */
-  putSigned(host: string, bytes: Uint8Array, options?: { readonly name?: string; readonly partBytes?: number }): Promise<Statement>;
+  putSigned(
+    host: string,
+    bytes: Uint8Array,
+    options?: { readonly name?: string; readonly partBytes?: number },
+  ): Promise<Statement>;
   listDropZone(): Promise<readonly StoredVersion[]>;
   listVault(prefix?: string): Promise<readonly StoredVersion[]>;
   readDropZone(key: string): Promise<Buffer>;
@@ -83,7 +99,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(dir, { recursive: true, force: true }));
   await mkdir(join(dir, "store"));
-  const server = await startS3Server({ dir: join(dir, "store"), ...(options.clock === undefined ? {} : { clock: options.clock }) });
+  const server = await startS3Server({
+    dir: join(dir, "store"),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
   stack.defer(() => server.close());
   const { versioned = true, hosts = ["web1"] } = options;
   const dropZoneAccount = server.createAccount("drop-zone");
@@ -121,8 +140,14 @@ spool: ${join(dir, `${host}.spool`)}
 `,
     );
   }
-  const dropZoneMover = dropZoneAccount.createUser("mover", moverDropZonePolicy({ bucket: DROP_ZONE, secureTransport, versioned }));
-  const vaultMover = vaultAccount.createUser("mover", moverVaultPolicy({ bucket: VAULT, secureTransport, verify: "checksum" }));
+  const dropZoneMover = dropZoneAccount.createUser(
+    "mover",
+    moverDropZonePolicy({ bucket: DROP_ZONE, secureTransport, versioned }),
+  );
+  const vaultMover = vaultAccount.createUser(
+    "mover",
+    moverVaultPolicy({ bucket: VAULT, secureTransport, verify: "checksum" }),
+  );
   const operator = vaultAccount.createUser("operator", operatorPolicy({ bucket: VAULT, secureTransport }));
   const moverConfig = join(dir, "mover.yaml");
   await writeFile(
@@ -165,7 +190,11 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
       region: server.region,
       endpoint: server.endpoint,
       forcePathStyle: true,
-      credentials: { kind: "files", accessKeyIdFile: join(dir, `owner-${account.id}.id`), secretAccessKeyFile: join(dir, `owner-${account.id}.secret`) },
+      credentials: {
+        kind: "files",
+        accessKeyIdFile: join(dir, `owner-${account.id}.id`),
+        secretAccessKeyFile: join(dir, `owner-${account.id}.secret`),
+      },
       expectedBucketOwner: null,
       checksums: "auto",
     });
