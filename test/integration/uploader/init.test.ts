@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { hostPolicy } from "../../../shared/policies.ts";
+import { readUploaderConfig } from "../../../uploader/config.ts";
+
+const main = fileURLToPath(new URL("../../../uploader/main.ts", import.meta.url));
+const RECIPIENT = "age1u87jlw6znyafvpdhqrzl9n5ryzcpausy8gvpwex329u8vv089qeqvyxrwx";
+
+describe("airlock-uploader init", () => {
+  let folder: string;
+  let configFile: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "airlock-init-"));
+    configFile = join(folder, "etc", "uploader.yaml");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function run(...args: string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
+    const child = spawn(process.execPath, [main, "--config", configFile, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
+    const [exit] = (await once(child, "close")) as [number];
+    return { exit, ...output };
+  }
+
+  const place = (): string[] => ["--host", "web1", "--bucket", "acme-dropzone", "--region", "eu-central-1", "--spool", join(folder, "spool")];
+
+  it("writes a key that nobody else can read and a configuration that is valid, and prints the policy alone", async () => {
+    const { exit, stdout, stderr } = await run("init", ...place(), "--recipient", RECIPIENT);
+    assert.equal(exit, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), hostPolicy({ bucket: "acme-dropzone", host: "web1", secureTransport: true }));
+    const keyFile = join(folder, "etc", "host.key");
+    assert.equal((await stat(keyFile)).mode & 0o777, 0o600);
+    assert.match(await readFile(keyFile, "utf8"), /^-----BEGIN PRIVATE KEY-----/);
+    const config = await readUploaderConfig(configFile);
+    assert.equal(config.host, "web1");
+    assert.deepEqual(config.encrypt, { recipients: [RECIPIENT] });
+    assert.match(stderr, /web1: \{ publicKeys: \["ed25519:[A-Za-z0-9+/]{43}="\] \}/);
+    assert.match(stderr, /Next: .*policy/);
+  });
+
+  it("leaves TLS out of the policy only for plain http", async () => {
+    const { stdout } = await run("init", ...place(), "--recipient", RECIPIENT, "--endpoint", "http://127.0.0.1:9000");
+    assert.ok(!stdout.includes("SecureTransport"));
+    assert.equal((await readUploaderConfig(configFile)).dropZone.forcePathStyle, true);
+  });
+
+  it("run again, replaces nothing and begins a new sequence", async () => {
+    const first = await run("--json", "init", ...place(), "--no-encrypt");
+    const [key, config] = [await readFile(join(folder, "etc", "host.key"), "utf8"), await readFile(configFile, "utf8")];
+    const second = await run("--json", "init");
+    assert.equal(second.exit, 0, second.stderr);
+    const [one, two] = [JSON.parse(first.stdout), JSON.parse(second.stdout)] as { publicKey: string; epoch: string; policy: unknown }[];
+    assert.equal(two?.publicKey, one?.publicKey);
+    assert.deepEqual(two?.policy, one?.policy);
+    assert.notEqual(two?.epoch, one?.epoch);
+    assert.equal(await readFile(join(folder, "etc", "host.key"), "utf8"), key);
+    assert.equal(await readFile(configFile, "utf8"), config);
+  });
+
+  it("refuses values for a configuration that is there", async () => {
+    await run("init", ...place(), "--no-encrypt");
+    const { exit, stderr } = await run("init", "--host", "web2");
+    assert.equal(exit, 2);
+    assert.match(stderr, /there already/);
+  });
+
+  it("does not write over a file that is no key", async () => {
+    await run("init", ...place(), "--no-encrypt");
+    const keyFile = join(folder, "etc", "host.key");
+    await writeFile(keyFile, "precious");
+    const { exit } = await run("init");
+    assert.equal(exit, 2);
+    assert.equal(await readFile(keyFile, "utf8"), "precious");
+  });
+
+  for (const [name, args, message] of [
+    ["no bucket", ["--host", "web1", "--region", "r", "--recipient", RECIPIENT], /--bucket/],
+    ["neither recipient nor --no-encrypt", ["--host", "web1", "--bucket", "acme-dropzone", "--region", "r"], /--recipient/],
+    ["a recipient and --no-encrypt", ["--host", "w", "--bucket", "bbb", "--region", "r", "--no-encrypt", "--recipient", RECIPIENT], /either/],
+    ["what is not a recipient", ["--host", "web1", "--bucket", "bbb", "--region", "r", "--recipient", "age1x"], /age recipient/],
+    ["what is not a host's name", ["--host", "Web One", "--bucket", "bbb", "--region", "r", "--no-encrypt"], /host/],
+  ] as const) {
+    it(`refuses ${name}, and writes nothing`, async () => {
+      const { exit, stdout, stderr } = await run("init", ...args, "--spool", join(folder, "spool"));
+      assert.equal(exit, 2, stderr);
+      assert.match(stderr, message);
+      assert.equal(stdout, "");
+      await assert.rejects(stat(join(folder, "etc")), { code: "ENOENT" });
+      await assert.rejects(stat(join(folder, "spool")), { code: "ENOENT" });
+    });
+  }
+});
