@@ -14,8 +14,8 @@ await withInstallLock(async () => {
     try {
       for (const line of [await install()].flat()) console.log(`${name}: ${line}`);
     } catch (error) {
-      if (!(error instanceof Missing)) throw error;
-      console.error(`${name}: MISSING: ${error.message}`);
+      const what = error instanceof Missing ? "MISSING" : "FAILED";
+      console.error(`${name}: ${what}: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     }
   }

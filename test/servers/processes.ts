@@ -63,16 +63,17 @@ export async function anyAlive(runFolder: string): Promise<boolean> {
   return false;
 }
 
-/** Waits for a port of 127.0.0.1 to accept connections, and fails at once when a recorded process has ended. */
+/** Waits for a port of 127.0.0.1 to accept connections, and fails at once when the process that should listen has ended. */
 export async function waitForPort(port: number, runFolder: string, label: string, timeoutMs = 60_000): Promise<void> {
   const listening = await until(async () => {
-    if (await accepts(port)) return true;
+    const isThere = await accepts(port);
+    // Looked at second: somebody else may have been given the port, and then ours ends.
     for (const one of await readRecord(runFolder)) {
       if (one.label === label && !(await isAlive(one))) {
         throw new Error(`${label} ended before it listened: ${await logTail(runFolder, label)}`);
       }
     }
-    return false;
+    return isThere;
   }, timeoutMs);
   if (!listening) throw new Error(`${label} did not listen within ${timeoutMs} ms: ${await logTail(runFolder, label)}`);
 }

@@ -52,15 +52,16 @@ const STATE = "state.json";
 /** Starts a server of its own; disposing of the handle stops it and removes its folder. `up` leaves it running. */
 export async function startServer(server: RealServer, up: boolean): Promise<RunningServer> {
   const folder = join(runsFolder(), up ? server.name : `${server.name}-${randomBytes(4).toString("hex")}`);
+  const launch = async (account: (typeof ACCOUNTS)[number]): Promise<LaunchedAccount> => {
+    await mkdir(join(folder, account), { recursive: true, mode: 0o700 });
+    return server.launch(join(folder, account));
+  };
   try {
-    const [dropZone, vault] = await Promise.all(
-      ACCOUNTS.map(async (account) => {
-        await mkdir(join(folder, account), { recursive: true, mode: 0o700 });
-        return server.launch(join(folder, account));
-      }),
-    );
-    if (dropZone === undefined || vault === undefined) throw new Error("unreachable: two accounts were launched");
-    const state: State = { server: server.name, accounts: { dropZone, vault } };
+    // Both are waited for even if one fails: nothing may be started any more when everything is stopped.
+    const [dropZone, vault] = await Promise.allSettled([launch("dropZone"), launch("vault")]);
+    if (dropZone.status === "rejected") throw dropZone.reason;
+    if (vault.status === "rejected") throw vault.reason;
+    const state: State = { server: server.name, accounts: { dropZone: dropZone.value, vault: vault.value } };
     await writeFile(join(folder, STATE), JSON.stringify(state), { mode: 0o600 });
     return handleOf(server, state, up ? async () => {} : () => stopRun(folder));
   } catch (error) {

@@ -20,8 +20,10 @@ export const rgw: RealServer = {
   async install() {
     const done = await installDebianPackages(PACKAGES);
     if (await rgw.isInstalled()) return done;
-    const version = await runProgram("radosgw", ["--version"]);
-    throw new Missing(`Ceph ${VERSION} (Debian 12's) is needed and what is here is: ${version.trim()}`);
+    const found = (await canRun("radosgw", ["--version"]))
+      ? await runProgram("radosgw", ["--version"])
+      : "not runnable";
+    throw new Missing(`Ceph ${VERSION} (Debian 12's) is needed, and the one here is: ${found.trim()}`);
   },
 
   async isInstalled() {

@@ -76,7 +76,7 @@ export async function sendSigned(request: SignedRequest): Promise<PlainResponse>
 }
 
 /** RFC 3986's unreserved characters stay, everything else becomes %XX. */
-export function encodeStrictly(text: string): string {
+function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
