@@ -1,6 +1,9 @@
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { formatBytes } from "../shared/config/units.ts";
+import { AirlockError } from "../shared/errors.ts";
+import { errorCode } from "../shared/files.ts";
 import type { PartBody } from "../shared/stores.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
@@ -41,8 +44,19 @@ async function holdInFile(reader: ByteReader, sizeBytes: number, spoolFolder: st
     return { body: { file, offset: 0, length }, [Symbol.asyncDispose]: () => file.close() };
   } catch (error) {
     await file.close();
-    throw error;
+    throw explain(error, sizeBytes, spoolFolder);
   }
+}
+
+/** EDQUOT and EFBIG: limits of a user, or of a process, on the same thing. */
+function explain(cause: unknown, sizeBytes: number, spoolFolder: string): unknown {
+  const code = errorCode(cause);
+  if (code !== "ENOSPC" && code !== "EDQUOT" && code !== "EFBIG") return cause;
+  return new AirlockError("disk-full", `the spool has no room for a part of ${formatBytes(sizeBytes)} (${code})`, {
+    subject: spoolFolder,
+    remedy: "free some space there, or let `spool` name a folder on a larger disk, then run this again",
+    cause,
+  });
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

@@ -252,6 +252,8 @@ function integer(value: SQLOutputValue | undefined): number {
 
 /** SQLite's primary result codes (https://sqlite.org/rescode.html): the low byte of the extended one. */
 const SQLITE = { busy: 5, readonly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notDatabase: 26 } as const;
+/** Extended codes for a file that can't grow: IOERR_WRITE and IOERR_SHMSIZE. */
+const CANNOT_GROW: ReadonlySet<number> = new Set([778, 4874]);
 
 function explainSqlite<Result>(file: string, work: () => Result): Result {
   try {
@@ -263,9 +265,10 @@ function explainSqlite<Result>(file: string, work: () => Result): Result {
 
 function explain(file: string, cause: unknown): unknown {
   if (!(cause instanceof Error) || !("code" in cause)) return cause;
-  const code = "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode & 0xff : null;
+  const extended = "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode : 0;
+  const code = extended & 0xff;
   const details = { subject: file, cause };
-  if (code === SQLITE.full || cause.code === "ENOSPC") {
+  if (code === SQLITE.full || CANNOT_GROW.has(extended) || cause.code === "ENOSPC") {
     const remedy = "free some space on the disk that holds the spool, then run this again";
     return new AirlockError("disk-full", "no space left for the uploader's state", { ...details, remedy });
   }

@@ -4,7 +4,13 @@ import { createHash } from "node:crypto";
 import { GetObjectCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
 import type { SigningKey } from "../../../shared/keys.ts";
 import { STATEMENT_SUFFIX } from "../../../shared/names.ts";
-import { parseInlineStatement, parseStatement, statementDigest, verifyStatement, type Statement } from "../../../shared/statement.ts";
+import {
+  parseInlineStatement,
+  parseStatement,
+  statementDigest,
+  verifyStatement,
+  type Statement,
+} from "../../../shared/statement.ts";
 import { DROP_ZONE, type World } from "../../support/world.ts";
 
 export interface StoredObject {

@@ -22,7 +22,9 @@ describe("airlock-uploader init", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   async function run(...args: string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
-    const child = spawn(process.execPath, [main, "--config", configFile, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [main, "--config", configFile, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
@@ -30,7 +32,16 @@ describe("airlock-uploader init", () => {
     return { exit, ...output };
   }
 
-  const place = (): string[] => ["--host", "web1", "--bucket", "acme-dropzone", "--region", "eu-central-1", "--spool", join(folder, "spool")];
+  const place = (): string[] => [
+    "--host",
+    "web1",
+    "--bucket",
+    "acme-dropzone",
+    "--region",
+    "eu-central-1",
+    "--spool",
+    join(folder, "spool"),
+  ];
 
   it("writes a key that nobody else can read and a configuration that is valid, and prints the policy alone", async () => {
     const { exit, stdout, stderr } = await run("init", ...place(), "--recipient", RECIPIENT);
@@ -57,7 +68,11 @@ describe("airlock-uploader init", () => {
     const [key, config] = [await readFile(join(folder, "etc", "host.key"), "utf8"), await readFile(configFile, "utf8")];
     const second = await run("--json", "init");
     assert.equal(second.exit, 0, second.stderr);
-    const [one, two] = [JSON.parse(first.stdout), JSON.parse(second.stdout)] as { publicKey: string; epoch: string; policy: unknown }[];
+    const [one, two] = [JSON.parse(first.stdout), JSON.parse(second.stdout)] as {
+      publicKey: string;
+      epoch: string;
+      policy: unknown;
+    }[];
     assert.equal(two?.publicKey, one?.publicKey);
     assert.deepEqual(two?.policy, one?.policy);
     assert.notEqual(two?.epoch, one?.epoch);
@@ -83,9 +98,21 @@ describe("airlock-uploader init", () => {
 
   for (const [name, args, message] of [
     ["no bucket", ["--host", "web1", "--region", "r", "--recipient", RECIPIENT], /--bucket/],
-    ["neither recipient nor --no-encrypt", ["--host", "web1", "--bucket", "acme-dropzone", "--region", "r"], /--recipient/],
-    ["a recipient and --no-encrypt", ["--host", "w", "--bucket", "bbb", "--region", "r", "--no-encrypt", "--recipient", RECIPIENT], /either/],
-    ["what is not a recipient", ["--host", "web1", "--bucket", "bbb", "--region", "r", "--recipient", "age1x"], /age recipient/],
+    [
+      "neither recipient nor --no-encrypt",
+      ["--host", "web1", "--bucket", "acme-dropzone", "--region", "r"],
+      /--recipient/,
+    ],
+    [
+      "a recipient and --no-encrypt",
+      ["--host", "w", "--bucket", "bbb", "--region", "r", "--no-encrypt", "--recipient", RECIPIENT],
+      /either/,
+    ],
+    [
+      "what is not a recipient",
+      ["--host", "web1", "--bucket", "bbb", "--region", "r", "--recipient", "age1x"],
+      /age recipient/,
+    ],
     ["what is not a host's name", ["--host", "Web One", "--bucket", "bbb", "--region", "r", "--no-encrypt"], /host/],
   ] as const) {
     it(`refuses ${name}, and writes nothing`, async () => {

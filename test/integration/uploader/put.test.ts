@@ -52,7 +52,9 @@ describe("airlock-uploader put", () => {
   async function untar(object: StoredObject): Promise<string> {
     const into = join(world.dir, `out-${object.statement.seq}`);
     await mkdir(into);
-    execFileSync("tar", ["--extract", "--xattrs", "--acls", "--file=-", `--directory=${into}`], { input: await decode(object) });
+    execFileSync("tar", ["--extract", "--xattrs", "--acls", "--file=-", `--directory=${into}`], {
+      input: await decode(object),
+    });
     return into;
   }
 
@@ -88,7 +90,12 @@ describe("airlock-uploader put", () => {
     const restored = join(await untar(object), folder);
     assert.equal(await readFile(join(restored, "süß", "ä\u{1F600}.txt"), "utf8"), "words");
     execFileSync("diff", ["--recursive", "--no-dereference", folder, restored]);
-    assert.equal(execFileSync("stat", ["-c", "%a", join(restored, "süß", "ä\u{1F600}.txt")]).toString().trim(), "640");
+    assert.equal(
+      execFileSync("stat", ["-c", "%a", join(restored, "süß", "ä\u{1F600}.txt")])
+        .toString()
+        .trim(),
+      "640",
+    );
   });
 
   it("stores several paths as one archive with the set's name", async () => {
@@ -126,7 +133,11 @@ describe("airlock-uploader put", () => {
 
   it("stores nothing of a command that fails, however late", async () => {
     const before_ = await readDropZone(world);
-    for (const script of ["echo partial; exit 1", "head -c 12000000 /dev/urandom; exit 9", "head -c 20000000 /dev/urandom; kill -TERM $$"]) {
+    for (const script of [
+      "echo partial; exit 1",
+      "head -c 12000000 /dev/urandom; exit 9",
+      "head -c 20000000 /dev/urandom; kill -TERM $$",
+    ]) {
       const ran = await put(["--set", "cmd", "--", "sh", "-c", script]);
       assert.equal(ran.exit, 1);
       const { error } = JSON.parse(ran.stdout) as { error: { code: string; remedy: string } };
@@ -148,14 +159,26 @@ describe("airlock-uploader put", () => {
   it("prints one line for people, and nothing but the value for programs", async () => {
     const path = join(files, "notes.txt");
     const plain = await world.run("uploader", ["put", "--set", "notes", path]);
-    assert.match(plain.stdout, /^web1\/notes\/\S+\/notes\.txt\.zst\.age {2}\d+ bytes {2}sha256 [0-9a-f]{64} {2}seq \d+\n$/);
+    assert.match(
+      plain.stdout,
+      /^web1\/notes\/\S+\/notes\.txt\.zst\.age {2}\d+ bytes {2}sha256 [0-9a-f]{64} {2}seq \d+\n$/,
+    );
     const json = await put(["--set", "notes", path]);
-    assert.deepEqual(Object.keys(JSON.parse(json.stdout) as object), ["key", "bytes", "sha256", "epoch", "seq", "encoding"]);
+    assert.deepEqual(Object.keys(JSON.parse(json.stdout) as object), [
+      "key",
+      "bytes",
+      "sha256",
+      "epoch",
+      "seq",
+      "encoding",
+    ]);
   });
 
   it("keeps one sequence while several run at once", async () => {
     const runs = await Promise.all(
-      Array.from({ length: 4 }, (_, index) => put(["--set", `at-once-${index}`, "--", "head", "-c", index % 2 === 0 ? "1000" : "9000000", "/dev/urandom"])),
+      Array.from({ length: 4 }, (_, index) =>
+        put(["--set", `at-once-${index}`, "--", "head", "-c", index % 2 === 0 ? "1000" : "9000000", "/dev/urandom"]),
+      ),
     );
     for (const ran of runs) assert.equal(ran.exit, 0, ran.stderr);
     const content = await readDropZone(world);
@@ -165,12 +188,18 @@ describe("airlock-uploader put", () => {
 
   it("shows the last success of each set", async () => {
     const ran = await world.run("uploader", ["--json", "status"]);
-    const status = JSON.parse(ran.stdout) as { sequence: { seq: number }; unconfirmed: number; sets: { set: string; seq: number }[] };
+    const status = JSON.parse(ran.stdout) as {
+      sequence: { seq: number };
+      unconfirmed: number;
+      sets: { set: string; seq: number }[];
+    };
     const { objects } = await readDropZone(world);
     assert.equal(status.sequence.seq, objects.length);
     assert.equal(status.unconfirmed, 0);
     for (const { set, seq } of status.sets) {
-      const last = Math.max(...objects.filter(({ statement }) => statement.set === set).map(({ statement }) => statement.seq));
+      const last = Math.max(
+        ...objects.filter(({ statement }) => statement.set === set).map(({ statement }) => statement.seq),
+      );
       assert.equal(seq, last);
     }
     const plain = await world.run("uploader", ["status"]);
