@@ -191,7 +191,9 @@ test("observers are told of each request, refused ones too", async () => {
 test("an outage keeps what was stored, at the same port", async () => {
   await put("lasting");
   await fixture.server.goDown();
-  await assert.rejects(get(), /ECONNREFUSED/);
+  await assert.rejects(get(), /ECONNREFUSED|ECONNRESET|socket hang up/);
   await fixture.server.comeUp();
-  assert.equal(await exists("lasting"), true);
+  // The first client's pool may hold more connections that the outage cut.
+  const client = fixture.clientOf(fixture.account.owner);
+  await client.send(new HeadObjectCommand({ Bucket: "bucket", Key: "lasting" }));
 });

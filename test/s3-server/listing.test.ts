@@ -143,7 +143,10 @@ test("versions come newest first, on pages of every size, even when the page's l
   assert.equal(all.length, 3);
   assert.deepEqual(await versions({ Prefix: "many", MaxKeys: 1 }), all);
   const whole = await versions({});
-  for (const MaxKeys of [1, 4]) assert.deepEqual((await versions({ MaxKeys })).toSorted(), whole.toSorted());
+  for (const MaxKeys of [1, 4]) {
+    const names = (rows: [string, string][]): string[] => rows.map((row) => row.join("@")).toSorted();
+    assert.deepEqual(names(await versions({ MaxKeys })), names(whole));
+  }
   assert.deepEqual(
     (await versions({ Delimiter: "/", MaxKeys: 1 })).filter(([, id]) => id === "").map(([key]) => key),
     ["a/", "c/"],

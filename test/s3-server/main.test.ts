@@ -32,8 +32,10 @@ async function start(context: TestContext): Promise<{ child: ChildProcess; line:
     await rm(dir, { recursive: true, force: true });
   });
   const lines = createInterface({ input: child.stdout });
+  const ended = once(child, "exit").then(() => Promise.reject(new Error("the server ended before it listened")));
   // readline's event carries the line.
-  const [line] = (await once(lines, "line")) as [string];
+  const [line] = (await Promise.race([once(lines, "line"), ended])) as [string];
+  ended.catch(() => undefined);
   return { child, line };
 }
 
@@ -47,7 +49,7 @@ test("as a process it prints one line, serves fixed keys, and ends on SIGTERM", 
   };
   assert.deepEqual(accounts.acme.users.web1, keys);
   assert.match(accounts.acme.queues.events.url, /\/events$/);
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: keys });
+  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { ...keys } });
   await client.send(new PutObjectCommand({ Bucket: "dropzone", Key: "k", Body: "x" }));
   const { Body } = await client.send(new GetObjectCommand({ Bucket: "dropzone", Key: "k" }));
   assert.equal(await Body?.transformToString(), "x");

@@ -111,11 +111,12 @@ function flipped(chunk: Uint8Array, offset: number, bends: readonly BodyFault[])
 /** Waits until what was written has left, then cuts: orderly for a truncation, by RST for a reset. */
 async function end({ response }: Exchange, cut: BodyFault): Promise<void> {
   response.flushHeaders();
+  // The response hands its first bytes to the socket in the next turn of the loop; the empty write comes after them.
+  await new Promise((resolve) => setImmediate(resolve));
   const { socket } = response;
   if (socket === null) return;
-  if (socket.writableLength > 0) await drained(socket);
+  await new Promise<void>((resolve) => socket.write("", () => resolve()));
   if (cut.kind === "truncate") {
-    socket.end();
     socket.destroySoon();
     return;
   }
@@ -124,7 +125,7 @@ async function end({ response }: Exchange, cut: BodyFault): Promise<void> {
   socket.resetAndDestroy();
 }
 
-async function drained(stream: ServerResponse | NonNullable<ServerResponse["socket"]>): Promise<void> {
+async function drained(stream: ServerResponse): Promise<void> {
   const controller = new AbortController();
   const stop = { signal: controller.signal };
   try {

@@ -12,7 +12,7 @@ export interface TestServer extends AsyncDisposable {
   /** An account with the bucket `bucket`, and its root's client. */
   readonly account: Account;
   readonly client: S3Client;
-  clientOf(credentials: Credentials, config?: S3ClientConfig): S3Client;
+  readonly clientOf: (credentials: Credentials, config?: S3ClientConfig) => S3Client;
 }
 
 export async function startTestServer(options: Partial<S3ServerOptions> = {}): Promise<TestServer> {
@@ -92,7 +92,7 @@ export async function sendRaw(
 export interface Signed {
   readonly headers: Record<string, string>;
   readonly signature: string;
-  sign(text: string): string;
+  readonly sign: (text: string) => string;
   readonly scopeLines: string;
 }
 
