@@ -60,8 +60,11 @@ const STATUS_OF_LATE_ERROR: ReadonlyMap<string, number> = new Map([
 
 /** The refusal inside a 200, or null when the body is not an error document. */
 export function findLateError(parts: AnswerParts): StoreAnswer | null {
-  if (!/^[\s\uFEFF]*(?:<\?xml[^>]{0,200}\?>)?\s*<Error[\s>]/.test(parts.body)) return null;
-  const code = readElement(parts.body.slice(0, MAX_ERROR_BYTES), "Code") ?? "";
+  // white space may come first: S3 sends it to keep the connection open
+  let text = parts.body.slice(0, MAX_ERROR_BYTES).trimStart();
+  if (text.startsWith("<?xml")) text = text.slice(text.indexOf("?>") + 2).trimStart();
+  if (!/^<Error[\s>]/.test(text)) return null;
+  const code = readElement(text, "Code") ?? "";
   return new StoreAnswer({ ...parts, status: STATUS_OF_LATE_ERROR.get(code) ?? 500 });
 }
 

@@ -56,7 +56,7 @@ export async function openS3(config: StoreConfig, options: S3Options = {}): Prom
 
   async function openTransport(): Promise<ByteTransport> {
     if (options.transport === "sdk") return openSdkTransport({ config, client, network, integrity });
-    const address = await resolveAddress(client, bucket);
+    const address = await resolveAddress(config, network);
     const credentials = () => client.config.credentials();
     const { expectedBucketOwner, checksums } = config;
     return openHttpTransport({
@@ -119,9 +119,13 @@ function alteringBodies(network: Network): Network {
   return { ...network, sendAndRead };
 }
 
-function createClient(config: StoreConfig, network: Network): S3Client {
-  const client = new S3Client({
-    ...credentialsConfig(config.credentials),
+function createClient(
+  config: StoreConfig,
+  network: Network,
+  credentials = credentialsConfig(config.credentials),
+): S3Client {
+  return new S3Client({
+    ...credentials,
     region: config.region,
     ...(config.endpoint === null ? {} : { endpoint: config.endpoint }),
     // an endpoint from the environment would escape the configuration's rule about plain http
@@ -138,12 +142,12 @@ function createClient(config: StoreConfig, network: Network): S3Client {
     expectContinueHeader: false,
     requestHandler: createRequestHandler(network),
   });
-  return client;
 }
 
-/** Asks the SDK where it would send a request for this bucket, by building one and not sending it. */
-async function resolveAddress(client: S3Client, bucket: string): Promise<BucketAddress> {
-  const command = new HeadObjectCommand({ Bucket: bucket, Key: "k" });
+/** Asks the SDK where it would send a request for this bucket, by building one (which takes some key) and not sending it. */
+export async function resolveAddress(config: StoreConfig, network: Network): Promise<BucketAddress> {
+  const client = createClient(config, network, { credentials: { accessKeyId: "none", secretAccessKey: "none" } });
+  const command = new HeadObjectCommand({ Bucket: config.bucket, Key: "k" });
   let address: BucketAddress | null = null;
   command.middlewareStack.add(
     () =>
@@ -162,6 +166,7 @@ async function resolveAddress(client: S3Client, bucket: string): Promise<BucketA
     { step: "build", name: "resolveAddress", priority: "high" },
   );
   await client.send(command);
-  if (address === null) throw new TypeError(`no address for the bucket ${bucket}`);
+  client.destroy();
+  if (address === null) throw new TypeError(`no address for the bucket ${config.bucket}`);
   return address;
 }

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { inspect } from "node:util";
+import { isAirlockError } from "../../../shared/errors.ts";
+import { fileCredentials } from "../../../shared/s3/credentials.ts";
+
+describe("credentials from files", () => {
+  let dir = "";
+  let id = "";
+  let secret = "";
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "airlock-credentials-"));
+    id = join(dir, "id");
+    secret = join(dir, "secret");
+    await writeFile(id, "AKIA1\n");
+    await writeFile(secret, "one\n");
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  it("are read again as soon as a file has changed", async () => {
+    const provide = fileCredentials(id, secret);
+    assert.partialDeepStrictEqual(await provide(), { accessKeyId: "AKIA1", secretAccessKey: "one" });
+    await writeFile(secret, "two\n");
+    await utimes(secret, 1, 1);
+    assert.partialDeepStrictEqual(await provide(), { accessKeyId: "AKIA1", secretAccessKey: "two" });
+  });
+
+  it("expire before long, so that the SDK asks for them again", async () => {
+    const { expiration } = await fileCredentials(id, secret, () => 0)();
+    assert.ok(expiration.getTime() > 5 * 60_000 && expiration.getTime() < 6 * 60_000);
+  });
+
+  it("that are missing or not one line are refused by file name, without what is in it", async () => {
+    await writeFile(secret, "one\ntwo-secret\n");
+    await assert.rejects(fileCredentials(id, secret)(), (error: unknown) => {
+      assert.ok(!inspect(error).includes("two-secret"));
+      assert.ok(isAirlockError(error, "credentials-invalid"));
+      assert.equal(error.subject, secret);
+      return true;
+    });
+    await writeFile(secret, "");
+    await assert.rejects(fileCredentials(id, secret)(), { code: "credentials-invalid", subject: secret });
+    await assert.rejects(fileCredentials(join(dir, "none"), secret)(), {
+      code: "credentials-invalid",
+      subject: join(dir, "none"),
+    });
+  });
+});
