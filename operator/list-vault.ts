@@ -68,8 +68,7 @@ async function listAirlock({ reader, report, signal }: ListContext): Promise<voi
         if (key === before) {
           const message = `there is another version of it: ${versionId ?? "null"}`;
           report({ code: "object-versions", subject: key, message, mover: null, segment: null });
-        }
-        else if (!isExpected(key)) {
+        } else if (!isExpected(key)) {
           const message = "it is no segment and no checkpoint";
           report({ code: "object-unrecorded", subject: key, message, mover: null, segment: null });
         }

@@ -2,9 +2,13 @@ import { randomBytes } from "node:crypto";
 import { chmod, link, lstat, mkdir, mkdtemp, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { AirlockError } from "../shared/errors.ts";
+import { errorCode } from "../shared/files.ts";
 
 /** Begins the name of everything that is not finished; whatever has such a name may be removed. */
 const UNFINISHED = ".airlock-restore-";
+
+/** What a file system without hard links (FAT on a USB stick) says when asked for one. */
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 export interface TemporaryFile extends AsyncDisposable {
   readonly path: string;
@@ -55,9 +59,9 @@ export async function placeFile(temporary: TemporaryFile, path: string): Promise
   try {
     await link(temporary.path, path);
   } catch (error) {
-    if (hasCode(error, "EEXIST")) throw targetExists(path, error);
-    // File systems without hard links (FAT on a USB stick): the look and the rename are two steps there.
-    if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+    if (errorCode(error) === "EEXIST") throw targetExists(path, error);
+    if (!NO_LINKS.has(errorCode(error) ?? "")) throw error;
+    // there, to look and to rename are two steps
     await requireFree(path);
     await rename(temporary.path, path);
   }
@@ -93,7 +97,7 @@ async function moveEntry(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
   } catch (error) {
-    if (!hasCode(error, "EACCES")) throw error;
+    if (errorCode(error) !== "EACCES") throw error;
     await chmod(from, 0o700);
     await rename(from, to);
     await chmod(to, mode & 0o7777);
@@ -111,7 +115,7 @@ async function exists(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (errorCode(error) === "ENOENT") return false;
     throw error;
   }
 }
@@ -122,8 +126,4 @@ function targetExists(path: string, cause?: unknown): AirlockError {
     remedy: "restore into another folder with --to, or move what is there out of the way",
     cause,
   });
-}
-
-function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
 }

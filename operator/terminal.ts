@@ -1,3 +1,4 @@
+import { on } from "node:events";
 import type { Readable } from "node:stream";
 import type { Io } from "../shared/cli.ts";
 import { AirlockError } from "../shared/errors.ts";
@@ -50,10 +51,11 @@ async function askHidden(
 ): Promise<string> {
   output.write(question);
   stdin.setRawMode(true);
+  stdin.setEncoding("utf8");
+  const typed = on(stdin, "data", { signal, close: ["end"] });
   try {
     let answer = "";
-    for await (const text of stdin.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
-      signal.throwIfAborted();
+    for await (const [text] of typed) {
       // a stream with an encoding yields strings
       for (const character of text as string) {
         if (ENTER.test(character) || character === END) return answer;

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { AirlockError, isAirlockError } from "../shared/errors.ts";
+import { AirlockError } from "../shared/errors.ts";
+import { errorCode } from "../shared/files.ts";
 
 const MAX_STDERR_CHARACTERS = 2000;
 /** What `airlock-uploader` asks tar to store, it is asked here to give back. */
@@ -32,9 +33,14 @@ export async function unpackTar(
     tar.ended,
   ]);
   options.signal.throwIfAborted();
-  if (fed.status === "rejected" && isAirlockError(fed.reason)) throw fed.reason;
+  if (fed.status === "rejected" && !isClosedPipe(fed.reason)) throw fed.reason;
   if (ended.status === "rejected") throw ended.reason;
   if (fed.status === "rejected") throw fed.reason;
+}
+
+/** What writing to a program that has ended gives: why it ended is the error to tell. */
+function isClosedPipe(error: unknown): boolean {
+  return ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(errorCode(error) ?? "");
 }
 
 /** @throws {AirlockError} `command-failed` where `tar` is missing or another one than GNU's, which promises less */
