@@ -1,15 +1,16 @@
 /** A vault on the embedded S3 server, filled from the fixtures, and the operator's program run against it. */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLedgerStore } from "../../../shared/s3/ledger-store.ts";
+import { openVaultReader } from "../../../shared/s3/vault-reader.ts";
 import { openVaultWriter } from "../../../shared/s3/vault-writer.ts";
 import type { StoreConfig } from "../../../shared/config/store-config.ts";
 import type { PublicKey } from "../../../shared/keys.ts";
 import type { VaultName } from "../../../shared/names.ts";
-import { startS3Server, type PolicyDocument, type S3Server } from "../../s3-server/server.ts";
+import { startS3Server, type Credentials, type PolicyDocument, type S3Server } from "../../s3-server/server.ts";
 import type { FixtureLedger, FixtureObject } from "../../unit/operator/fixture.ts";
 
 const MAIN = new URL("../../../operator/main.ts", import.meta.url).pathname;
@@ -40,6 +41,10 @@ export interface VaultServer extends AsyncDisposable {
   /** Where tests put what they restore; removed in the end. */
   readonly folder: string;
   readonly server: S3Server;
+  readonly bucket: string;
+  readonly owner: Credentials;
+  readonly endpoint: string;
+  readonly region: string;
   putObject(object: FixtureObject): Promise<void>;
   putLedger(ledger: FixtureLedger): Promise<void>;
   put(name: string, bytes: Uint8Array): Promise<void>;
@@ -47,6 +52,9 @@ export interface VaultServer extends AsyncDisposable {
     movers: ReadonlyMap<string, readonly PublicKey[]>,
     hosts: ReadonlyMap<string, readonly PublicKey[]>,
   ): Promise<void>;
+  /** The id of the only version that a name has. */
+  versionOf(name: string): Promise<string>;
+  start(args: readonly string[], options?: RunOptions): ChildProcessWithoutNullStreams;
   /** `airlock ARGS`, with the configuration given last. */
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
@@ -59,6 +67,7 @@ export async function startVaultServer(): Promise<VaultServer> {
   const writerConfig = await writeCredentials(folder, "owner", account.owner, server);
   const readerConfig = await writeCredentials(folder, "operator", account.createUser("operator", READ_ONLY), server);
   const signal = AbortSignal.timeout(120_000);
+  const reader = await openVaultReader(readerConfig);
   const writer = await openVaultWriter(writerConfig, { storageClass: null });
   const configFile = join(folder, "operator.yaml");
   const written = new Set<string>();
@@ -70,7 +79,19 @@ export async function startVaultServer(): Promise<VaultServer> {
   return {
     folder,
     server,
+    bucket: BUCKET,
+    owner: account.owner,
+    endpoint: server.endpoint,
+    region: server.region,
     put,
+    versionOf: async (name) => {
+      const page = await reader.listPage({ prefix: name, cursor: null, limit: 2, signal });
+      const [only, ...others] = page.versions;
+      if (only?.versionId === undefined || only.versionId === null || others.length > 0)
+        throw new Error(`not one version of ${name}`);
+      return only.versionId;
+    },
+    start: (args, options) => startAirlock([...args, "--config", configFile], folder, options),
     putObject: ({ vaultName, bytes }) => put(vaultName, bytes),
     putLedger: async ({ mover, segments }) => {
       await using store = await openLedgerStore(writerConfig, mover);
@@ -84,6 +105,7 @@ export async function startVaultServer(): Promise<VaultServer> {
     run: (args, options) => runAirlock([...args, "--config", configFile], folder, options),
     [Symbol.asyncDispose]: async () => {
       await writer[Symbol.asyncDispose]();
+      await reader[Symbol.asyncDispose]();
       await server.close();
       await rm(folder, { recursive: true, force: true });
     },
@@ -125,20 +147,24 @@ function formatConfig(
   return JSON.stringify({ vault, movers: listed(movers), hosts: listed(hosts) });
 }
 
-async function runAirlock(
+function startAirlock(
   args: readonly string[],
   folder: string,
   { stdin = "", cwd = folder, env = {} }: RunOptions = {},
-): Promise<Ran> {
+): ChildProcessWithoutNullStreams {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
     env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder, ...env },
-    stdio: ["pipe", "pipe", "pipe"],
     timeout: 60_000,
     killSignal: "SIGKILL",
   });
   child.stdin.on("error", () => undefined); // a program that does not read its input closes it
   child.stdin.end(stdin);
+  return child;
+}
+
+async function runAirlock(args: readonly string[], folder: string, options?: RunOptions): Promise<Ran> {
+  const child = startAirlock(args, folder, options);
   const [stdout, stderr] = await Promise.all([collect(child.stdout), collect(child.stderr), once(child, "close")]);
   return { exit: child.exitCode, stdout, stderr: stderr.toString("utf8") };
 }
