@@ -40,9 +40,7 @@ export async function send(exchange: Exchange, reply: Reply, faults: readonly Fa
           ? body.sizeBytes
           : body.length;
   const hasBody = reply.status !== 204 && reply.status !== 304;
-  if (hasBody && !(isHead && "content-length" in headers) && !("content-length" in headers)) {
-    headers["content-length"] = String(sizeBytes);
-  }
+  if (hasBody && !("content-length" in headers)) headers["content-length"] = String(sizeBytes);
   response.writeHead(reply.status, headers);
   if (isHead || body === undefined || !hasBody) {
     if (bends.length > 0) return sendBytes(exchange, [], bends);

@@ -1,5 +1,6 @@
 /** The versions of a key: what a write, a delete and a look-up do to them. Every function here is synchronous: it is the effect. */
-import { randomInt } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
 import type { Blob } from "./blobs.ts";
 import { header, query, type Context, type World } from "./context.ts";
 import { S3Error } from "./errors.ts";
@@ -12,12 +13,14 @@ const sequenceDigits = 9;
 
 /** 32 characters; the first nine tell the order, so that a listing can go on after a version that was deleted meanwhile. */
 export function createVersionId(sequence: number): string {
-  let id = sequence.toString(36).padStart(sequenceDigits, "0");
-  for (let bits = 0; id.length < 32; bits = Math.floor(bits / 64)) {
-    if (bits < 64) bits = randomInt(2 ** 47);
-    id += idLetters[bits % 64];
-  }
-  return id;
+  const letters = randomBytes(32 - sequenceDigits);
+  for (const [index, byte] of letters.entries()) letters[index] = idLetters.charCodeAt(byte % 64);
+  return flat(sequence.toString(36).padStart(sequenceDigits, "0") + letters.toString("latin1"));
+}
+
+/** The same Latin-1 string in memory of its own: not a piece of a URL or a chain of concatenations that it would keep alive. */
+function flat(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 export function sequenceOf(versionId: string): number | undefined {
@@ -61,7 +64,7 @@ export function nextVersionId(world: World, bucket: Bucket): string {
 export function addVersion(world: World, bucket: Bucket, key: string, version: Version): void {
   const entry = bucket.keys.get(key);
   if (entry === undefined) {
-    bucket.keys.add({ key, versions: [version] });
+    bucket.keys.add({ key: flat(key), versions: [version] });
     return;
   }
   if (version.versionId === "null") dropVersion(world, entry, "null");
