@@ -28,9 +28,18 @@ export async function listVersions(store: S3Store, options: ListOptions): Promis
   const decode = decoderOf(page.EncodingType);
   const listed = (page.Versions ?? []).map((entry) => ({ ...entry, Key: decode(entry.Key ?? "") }));
   const markers = (page.DeleteMarkers ?? []).map((entry) => ({ ...entry, Key: decode(entry.Key ?? "") }));
-  const next =
-    page.IsTruncated === true ? formatCursor([decode(page.NextKeyMarker ?? ""), page.NextVersionIdMarker ?? ""]) : null;
+  const marker = nextMarker(page.NextKeyMarker ?? "", decode, [listed.at(-1)?.Key ?? "", markers.at(-1)?.Key ?? ""]);
+  const next = page.IsTruncated === true ? formatCursor([marker, page.NextVersionIdMarker ?? ""]) : null;
   return checkPage(listed, markers, next, options, call);
+}
+
+/**
+ * Ceph 16 and moto encode the keys of a page and not its marker. A marker is the last key of its page, so that tells the
+ * two forms apart; where it is neither, the documented one is meant.
+ */
+function nextMarker(marker: string, decode: (text: string) => string, lastKeys: readonly string[]): string {
+  const last = lastKeys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).at(-1);
+  return marker === last ? marker : decode(marker);
 }
 
 function send(

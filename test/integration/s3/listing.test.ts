@@ -134,6 +134,22 @@ describe("a page that cannot be right is refused, and costs bounded memory", () 
     );
   });
 
+  it("goes on behind the page's last key, whether or not the store encodes its marker", async () => {
+    for (const marker of ["web1/a%2Bb", "web1/a%252Bb"]) {
+      const entry = entries("web1/a%252Bb");
+      serve(
+        `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>${marker}</NextKeyMarker>${entry}`,
+      );
+      const page = await versioned.listPage({ prefix: "web1/", cursor: null, limit: 1, signal });
+      assert.deepEqual(
+        page.versions.map(({ key }) => key),
+        ["web1/a%2Bb"],
+      );
+      assert.deepEqual(JSON.parse(page.next ?? ""), ["web1/a%2Bb", ""], marker);
+      world.server.faults.clear();
+    }
+  });
+
   it("a listing that fails once is asked for again", async () => {
     await using writer = await openDropZoneWriter(config, {});
     await writer.createObject("web1/real", Buffer.from("x"), { attributes: { metadata: new Map() }, signal });
