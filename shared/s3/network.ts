@@ -52,11 +52,11 @@ export interface Network {
   close(): Promise<void>;
 }
 
-export class SlowBodyError extends Error {
+class SlowBodyError extends Error {
   readonly code = "SLOW_BODY";
 }
 
-export class OversizeBodyError extends Error {
+class OversizeBodyError extends Error {
   readonly code = "OVERSIZE_BODY";
 }
 

@@ -107,7 +107,7 @@ export function signString(
 }
 
 /** The value of `authorization` for exactly these headers. */
-export function authorize(
+function authorize(
   request: SignableRequest,
   credentials: SigningCredentials,
   amzDate: string,
