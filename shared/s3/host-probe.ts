@@ -52,7 +52,7 @@ export interface HostProbe extends AsyncDisposable {
   putAcl(key: string, signal: AbortSignal): Promise<Attempt>;
   /** A retention that has ended already: no store sets it, and a key without the power hears so first. */
   putRetention(key: string, signal: AbortSignal): Promise<Attempt>;
-  /** A document that is no policy. */
+  /** What is not even JSON: Ceph 16 takes `{}` for a policy, and sets it. */
   putPolicy(signal: AbortSignal): Promise<Attempt>;
   delete(key: string, signal: AbortSignal): Promise<Attempt>;
   deleteBatch(key: string, signal: AbortSignal): Promise<Attempt>;
@@ -134,7 +134,7 @@ export async function openHostProbe(config: StoreConfig, options: S3Options = {}
       }),
     putPolicy: (signal) =>
       attempt("PutBucketPolicy", null, () =>
-        client.send(new PutBucketPolicyCommand({ ...owned, Policy: "{}" }), { abortSignal: signal }),
+        client.send(new PutBucketPolicyCommand({ ...owned, Policy: "{" }), { abortSignal: signal }),
       ),
     delete: (key, signal) =>
       attempt("DeleteObject", key, () =>

@@ -1,9 +1,11 @@
 import type { Area, Check } from "./check.ts";
 import { authentication } from "./checks/authentication.ts";
+import { createOnly } from "./checks/create-only.ts";
 import { creating } from "./checks/creating.ts";
 import { deleting } from "./checks/deleting.ts";
 import { events } from "./checks/events.ts";
 import { hostKey } from "./checks/host-key.ts";
+import { hostProbes } from "./checks/host-probes.ts";
 import { integrity } from "./checks/integrity.ts";
 import { listing } from "./checks/listing.ts";
 import { locking } from "./checks/locking.ts";
@@ -18,6 +20,7 @@ import { verdict } from "./checks/verdict.ts";
 export const AREAS: readonly Area[] = [
   verdict,
   authentication,
+  createOnly,
   hostKey,
   otherKeys,
   creating,
@@ -30,6 +33,7 @@ export const AREAS: readonly Area[] = [
   tagging,
   events,
   transports,
+  hostProbes,
 ];
 
 export const CHECKS: readonly Check[] = AREAS.flatMap(({ checks }) => checks);

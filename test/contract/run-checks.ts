@@ -6,6 +6,8 @@ import type { Check } from "./check.ts";
 /** Check id → the server's answer. */
 export type Answers = ReadonlyMap<string, string>;
 
+/** Begins what stands for an answer where there is none: no store is known for it. */
+const NOT_ASKED = "could not be asked:";
 const CHECK_TIMEOUT_MS = 60_000;
 
 /** Asks all questions of one server, one after the other: several at once would answer about load. */
@@ -23,11 +25,14 @@ export async function runChecks(server: RunningServer, checks: readonly Check[])
 /** A question that could not be put has an answer too, which equals no expected one. */
 export async function ask(bench: Bench, check: Check): Promise<string> {
   const late = Promise.withResolvers<string>();
-  const timer = setTimeout(() => late.resolve(`no answer within ${CHECK_TIMEOUT_MS / 1_000} s`), CHECK_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => late.resolve(`${NOT_ASKED} no answer within ${CHECK_TIMEOUT_MS / 1_000} s`),
+    CHECK_TIMEOUT_MS,
+  );
   try {
     return await Promise.race([check.ask(bench), late.promise]);
   } catch (error) {
-    return `could not be asked: ${firstLine(error)}`;
+    return `${NOT_ASKED} ${firstLine(error)}`;
   } finally {
     clearTimeout(timer);
   }
@@ -36,4 +41,8 @@ export async function ask(bench: Bench, check: Check): Promise<string> {
 function firstLine(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return text.split("\n", 1)[0] ?? text;
+}
+
+export function isAnswer(answer: string): boolean {
+  return !answer.startsWith(NOT_ASKED);
 }

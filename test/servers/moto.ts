@@ -7,6 +7,7 @@ import { installPythonPackage, isPythonPackageInstalled } from "./install-progra
 import { freePort, startRecorded, waitForPort } from "./processes.ts";
 import { REGION, randomCredentials } from "./real-server.ts";
 import type { RealServer } from "./real-server.ts";
+import type { PolicyDocument } from "./server.ts";
 import { callSqs } from "./sqs.ts";
 
 const VERSION = "5.2.5";
@@ -43,7 +44,7 @@ export const moto: RealServer = {
   async createUser({ iam }, name, policies) {
     const api = { ...iam, region: REGION };
     await createIamUser(api, name);
-    await putUserPolicies(api, name, policies);
+    await putUserPolicies(api, name, policies.map(withoutConditionalDenials));
     return createAccessKey(api, name);
   },
 
@@ -58,6 +59,14 @@ export const moto: RealServer = {
     return { url, arn: z.object({ Attributes: z.object({ QueueArn: z.string() }) }).parse(found).Attributes.QueueArn };
   },
 };
+
+/** moto looks at no condition, so that a denial that has one would deny always. */
+function withoutConditionalDenials(policy: PolicyDocument): PolicyDocument {
+  return {
+    ...policy,
+    Statement: policy.Statement.filter(({ Effect, Condition }) => Effect === "Allow" || Condition === undefined),
+  };
+}
 
 /** Until this call moto lets everybody do everything; from then on users are still made, by a user who may. */
 async function startCheckingPolicies(endpoint: string): Promise<void> {

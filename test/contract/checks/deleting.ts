@@ -10,7 +10,7 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { answerOf, refusalOf, statusOf } from "../bench.ts";
 import type { Bench } from "../bench.ts";
 import type { Area, Check } from "../check.ts";
-import { drainPolicy, hostPolicy } from "../policies.ts";
+import { drainPolicy, foreignPolicy, hostPolicy } from "../policies.ts";
 
 const WRONG_ETAG = '"00000000000000000000000000000000"';
 const conditionalBatch = { dropZone: "Airlock sends conditional deletes one by one: no effect.", vault: null };
@@ -20,13 +20,13 @@ const conditionalDelete = {
   vault: null,
 };
 
-/** Three versions of one key, oldest first, put by a host. */
+/** Three versions of one key, oldest first, put by somebody who may write over them. */
 async function threeVersions(bench: Bench): Promise<{ Bucket: string; Key: string; ids: string[] }> {
-  const at = { Bucket: await bench.bucket("versioned"), Key: bench.freshKey("h1") };
-  const host = await bench.user("host", at.Bucket, [hostPolicy(at.Bucket, "h1")]);
+  const at = { Bucket: await bench.bucket("versioned"), Key: bench.freshKey("h4") };
+  const foreign = await bench.user("foreign", at.Bucket, [foreignPolicy(at.Bucket, "h4")]);
   const ids: string[] = [];
   for (const Body of ["one", "two", "three"]) {
-    ids.push((await host.send(new PutObjectCommand({ ...at, Body }))).VersionId ?? "none");
+    ids.push((await foreign.send(new PutObjectCommand({ ...at, Body }))).VersionId ?? "none");
   }
   return { ...at, ids };
 }

@@ -136,10 +136,15 @@ const checks: readonly Check[] = [
         new PutObjectCommand({ ...at, Body: "x", ChecksumAlgorithm: "SHA256" }),
       );
       const ObjectLockConfiguration = { ObjectLockEnabled: "Enabled" } as const;
-      await bench.owner.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
+      const removed = new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration });
+      const answer = await answerOf(bench.owner.send(removed));
+      if (answer !== "200") return `the default stays: ${answer}`;
       return answerOf(bench.owner.send(new DeleteObjectCommand({ ...at, VersionId })));
     },
-    otherwise: noLock,
+    otherwise: (answer) =>
+      answer.startsWith("the default stays")
+        ? { dropZone: null, vault: "A default can't be taken away again." }
+        : noLock,
   },
   {
     id: "lock-marker",

@@ -43,7 +43,7 @@ async function stageOf(bench: Bench, role: Role, folder: string): Promise<Stage>
   const client = await bench.user(role, Bucket, [policy(Bucket)]);
   const at = { Bucket, Key: bench.freshKey(folder) };
   const writer = role === "drain" ? await bench.user("host", Bucket, [hostPolicy(Bucket, "h1")]) : bench.owner;
-  const { VersionId } = await writer.send(new PutObjectCommand({ ...at, Body: "x" }));
+  const { VersionId } = await writer.send(new PutObjectCommand({ ...at, Body: "x", IfNoneMatch: "*" }));
   return { client, at, VersionId };
 }
 

@@ -169,7 +169,7 @@ const questions: readonly Question[] = [
     credentials: host,
     ask: async ({ bytes, bench }) => {
       const key = bench.freshKey("h1");
-      await bytes.putObject(put(key));
+      await bytes.putObject(put(key, { createOnly: true }));
       return codeOf(bytes.getObject(get(key)));
     },
     otherwise: misnamed,
@@ -180,7 +180,7 @@ const questions: readonly Question[] = [
     aws: "access-denied",
     kind: "versioned",
     credentials: host,
-    ask: ({ bytes, bench }) => codeOf(bytes.putObject(put(bench.freshKey("h2")))),
+    ask: ({ bytes, bench }) => codeOf(bytes.putObject(put(bench.freshKey("h2"), { createOnly: true }))),
     otherwise: misnamed,
   },
   {
