@@ -29,7 +29,7 @@ export function isAllowed(
 ): boolean {
   const { holder } = context.caller;
   const principal = holder?.principal;
-  const values = requestConditions(context, bucket, resource, overrides);
+  const values = requestConditions(context, bucket, overrides);
   const speaks = (statement: Statement): boolean => matchStatement(statement, action, resource, values);
 
   const isOwnAccount = bucket === undefined || holder?.account === bucket.account;

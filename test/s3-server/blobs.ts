@@ -7,10 +7,13 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync, unlink, writeSync } from "node:fs";
 import { mkdir, mkdtemp, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { ConnectionGone } from "./errors.ts";
 
 const packedMaxBytes = 8 * 1024;
 const packMaxBytes = 64 * 1024 * 1024;
 const readChunkBytes = 256 * 1024;
+/** What is gathered before it is written. */
+const writeBytes = 512 * 1024;
 
 /** A body, or one part of a multipart body. `pack` is undefined for a file of its own. */
 export interface Blob {
@@ -54,6 +57,12 @@ export async function openBlobStore(parent: string): Promise<BlobStore> {
   let current: Pack | undefined;
   const packs = new Set<Pack>();
 
+  let isClosed = false;
+  /** A request that outlives the server must not write to a descriptor that may be another file's by now. */
+  const checkOpen = (): void => {
+    if (isClosed) throw new ConnectionGone("the server was closed");
+  };
+
   const pathOf = (id: number): string => join(folder, `${id}.body`);
   const openPack = (): Pack => {
     const path = join(folder, `${nextId++}.pack`);
@@ -67,6 +76,7 @@ export async function openBlobStore(parent: string): Promise<BlobStore> {
     unlink(pack.path, ignoreGone);
   };
   const packBody = (body: Buffer): Blob => {
+    checkOpen();
     if (current === undefined || current.lengthBytes >= packMaxBytes) {
       if (current?.liveBlobs === 0) closePack(current);
       current = openPack();
@@ -80,6 +90,7 @@ export async function openBlobStore(parent: string): Promise<BlobStore> {
   };
   const readPacked = (blob: Blob, start: number, end: number): Buffer | undefined => {
     if (blob.pack === undefined) return undefined;
+    checkOpen();
     const buffer = Buffer.allocUnsafe(end - start);
     if (end > start) readSync(blob.pack.fd, buffer, 0, end - start, blob.offset + start);
     return buffer;
@@ -91,7 +102,7 @@ export async function openBlobStore(parent: string): Promise<BlobStore> {
       blob.references++;
     },
     release: (blob) => {
-      if (--blob.references > 0) return;
+      if (--blob.references > 0 || isClosed) return;
       if (blob.pack === undefined) unlink(pathOf(blob.id), ignoreGone);
       else if (--blob.pack.liveBlobs === 0 && blob.pack !== current) closePack(blob.pack);
     },
@@ -116,6 +127,7 @@ export async function openBlobStore(parent: string): Promise<BlobStore> {
     },
     readPacked,
     close: () => {
+      isClosed = true;
       for (const pack of packs) closeSync(pack.fd);
       packs.clear();
       rmSync(folder, { recursive: true, force: true });
@@ -134,26 +146,32 @@ function createWriter(
   pathOf: (id: number) => string,
 ): BlobWriter {
   let held: Buffer[] = [];
+  let heldBytes = 0;
   let sizeBytes = 0;
   let id = 0;
   let file: FileHandle | undefined;
 
-  const spill = async (): Promise<void> => {
-    id = takeId();
-    file = await open(pathOf(id), "w");
-    await writeAll(file, Buffer.concat(held));
+  const flush = async (): Promise<void> => {
+    const chunks = held;
     held = [];
+    heldBytes = 0;
+    if (file === undefined) {
+      id = takeId();
+      file = await open(pathOf(id), "w");
+    }
+    if (chunks.length > 0) await writeAll(file, chunks);
   };
   return {
     write: (chunk) => {
       sizeBytes += chunk.length;
-      if (file !== undefined) return writeAll(file, chunk);
+      heldBytes += chunk.length;
       held.push(chunk);
-      return sizeBytes > packedMaxBytes ? spill() : undefined;
+      return heldBytes >= writeBytes ? flush() : undefined;
     },
     commit: async () => {
-      if (file === undefined) return packBody(held.length === 1 ? (held[0] ?? Buffer.alloc(0)) : Buffer.concat(held));
-      await file.close();
+      if (sizeBytes <= packedMaxBytes) return packBody(Buffer.concat(held));
+      await flush();
+      await file?.close();
       return { id, pack: undefined, offset: 0, sizeBytes, references: 1 };
     },
     discard: async () => {
@@ -165,9 +183,10 @@ function createWriter(
   };
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length;) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.length - at);
-    at += bytesWritten;
-  }
+async function writeAll(file: FileHandle, chunks: readonly Buffer[]): Promise<void> {
+  const { bytesWritten } = await file.writev(chunks);
+  const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (bytesWritten === total) return;
+  const rest = Buffer.concat(chunks).subarray(bytesWritten);
+  for (let at = 0; at < rest.length;) at += (await file.write(rest, at, rest.length - at)).bytesWritten;
 }

@@ -9,8 +9,6 @@ import { parseTagQuery } from "./tags.ts";
 export interface ConditionOverrides {
   readonly versionId?: string | undefined;
   readonly ifMatch?: string | undefined;
-  /** The object that the request is about, for s3:ExistingObjectTag. */
-  readonly existing?: Version | undefined;
 }
 
 /** Keys whose value is a header's. */
@@ -56,7 +54,6 @@ const creates: Readonly<Partial<Record<OperationName, boolean>>> = {
 export function requestConditions(
   context: Context,
   bucket: Bucket | undefined,
-  _resource: string,
   overrides: ConditionOverrides,
 ): ConditionValues {
   return (key) => {
@@ -121,17 +118,24 @@ function lookUp(
     case "aws:requestedregion":
       return world.region;
     default:
-      return lookUpTag(context, key, overrides);
+      return lookUpTag(context, bucket, key);
   }
 }
 
 /** Keys that end in a tag's name, which is matched without case as condition keys are. */
-function lookUpTag(context: Context, key: string, overrides: ConditionOverrides): string | undefined {
+function lookUpTag(context: Context, bucket: Bucket | undefined, key: string): string | undefined {
   const [, kind, wanted] = /^s3:(requestobjecttag|existingobjecttag)\/(.+)$/s.exec(key) ?? [];
   if (kind === undefined) return undefined;
-  const tags = kind === "requestobjecttag" ? requestTags(context) : overrides.existing?.extras?.tags;
+  const tags = kind === "requestobjecttag" ? requestTags(context) : existingVersion(context, bucket)?.extras?.tags;
   for (const [name, value] of tags ?? []) if (name.toLowerCase() === wanted) return value;
   return undefined;
+}
+
+function existingVersion({ request }: Context, bucket: Bucket | undefined): Version | undefined {
+  if (bucket?.name !== request.bucket || request.keyBytes === undefined) return undefined;
+  const versions = bucket?.keys.get(request.keyBytes)?.versions;
+  const versionId = request.query.get("versionId");
+  return versionId === undefined ? versions?.[0] : versions?.find((version) => version.versionId === versionId);
 }
 
 function requestTags(context: Context): ReadonlyMap<string, string> | undefined {

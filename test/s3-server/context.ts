@@ -15,6 +15,7 @@ import type { ChunkSigner } from "./sigv4.ts";
 export interface World {
   readonly region: string;
   readonly secureTransport: boolean;
+  readonly scheme: "http" | "https";
   readonly clock: () => number;
   readonly signingClock: () => number;
   readonly accounts: Accounts;

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { after, afterEach, before, test } from "node:test";
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import type { FaultKind, ObservedRequest, OperationName } from "./server.ts";
 import { refusal, startTestServer, type TestServer } from "./testing.ts";
 
@@ -152,6 +159,43 @@ test("hooks run at exactly the moment before and after the effect", async () => 
   watch("after");
   await put("hooked");
   assert.deepEqual(seen, ["before", false, "after", true]);
+});
+
+test("a delete that succeeds while a conditional write is under way is a conflict to it", async () => {
+  const { client } = fixture;
+  const target = { Bucket: "bucket", Key: "conflict" };
+  once("PutObject", {
+    kind: "hook",
+    when: "before",
+    run: async () => {
+      await put("conflict");
+      await client.send(new DeleteObjectCommand(target));
+    },
+  });
+  const conditional = new PutObjectCommand({ ...target, Body: "x", IfNoneMatch: "*" });
+  assert.equal(await refusal(client.send(conditional)), "409 ConditionalRequestConflict");
+  assert.equal(await exists("conflict"), false);
+  await client.send(conditional);
+});
+
+test("a client that goes away within its body leaves nothing behind", async () => {
+  const controller = new AbortController();
+  const ended = nextRequest("PutObject");
+  async function* half(): AsyncGenerator<Buffer, void> {
+    yield Buffer.alloc(2_000_000, "x");
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+  }
+  const body = Readable.from(half());
+  const sending = fixture.client.send(
+    new PutObjectCommand({ Bucket: "bucket", Key: "half", Body: body, ContentLength: 4_000_000 }),
+    {
+      abortSignal: controller.signal,
+    },
+  );
+  await assert.rejects(sending);
+  assert.equal((await ended).status, 0);
+  assert.equal(await exists("half"), false);
 });
 
 test("a delay delays", async () => {

@@ -50,10 +50,7 @@ export interface Walk<Entry> {
   readonly next: string | undefined;
 }
 
-/**
- * Walks from `start` (inclusive). `accept` gives how many items an entry counts as (0: skipped); a key's versions
- * count one by one, so that an entry may be begun on one page and ended on the next: `expand` does that.
- */
+/** Walks from `start` (inclusive) over the entries that are accepted, rolling up those with the delimiter after the prefix. */
 export function walk<Entry extends Keyed>(
   keys: SortedKeys<Entry>,
   options: ListingOptions,

@@ -96,6 +96,10 @@ export interface FinishedUpload {
   readonly version: Version;
 }
 
+export interface ConditionalWrite {
+  hasConflict: boolean;
+}
+
 export type Versioning = "Off" | "Enabled" | "Suspended";
 
 export interface LockRule {
@@ -135,4 +139,6 @@ export interface Bucket {
   readonly keys: SortedKeys<KeyEntry>;
   readonly uploads: Map<string, Upload>;
   readonly finishedUploads: Map<string, FinishedUpload>;
+  /** Conditional writes under way, by key: a delete that succeeds meanwhile is a conflict to them. */
+  readonly conditionalWrites: Map<string, Set<ConditionalWrite>>;
 }

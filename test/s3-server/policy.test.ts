@@ -155,6 +155,21 @@ test("conditions: StringLike, StringNotEquals, IfExists and missing keys", async
   );
 });
 
+test("conditions on an object's own tags and on the request's", async () => {
+  const tagged = user(
+    allow("s3:GetObject", objects, { Condition: { StringEquals: { "s3:ExistingObjectTag/Open": "yes" } } }),
+    allow(["s3:PutObject", "s3:PutObjectTagging"], objects, {
+      Condition: { StringEquals: { "s3:RequestObjectTag/Team": "ops" } },
+    }),
+  );
+  await fixture.client.send(put("open", { Tagging: "Open=yes" }));
+  await fixture.client.send(put("shut", { Tagging: "Open=no" }));
+  await tagged.send(new GetObjectCommand({ Bucket: "bucket", Key: "open" }));
+  assert.equal(await refusal(tagged.send(new GetObjectCommand({ Bucket: "bucket", Key: "shut" }))), "403 AccessDenied");
+  await tagged.send(put("team", { Tagging: "Team=ops" }));
+  assert.equal(await refusal(tagged.send(put("team", { Tagging: "Team=dev" }))), "403 AccessDenied");
+});
+
 test("each header that does more than put needs its own permission", async () => {
   const client = user(allow("s3:PutObject", objects));
   await client.send(put("plain"));

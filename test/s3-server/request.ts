@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { S3Error } from "./errors.ts";
 import { toByteString } from "./sorted-keys.ts";
 
@@ -97,9 +96,4 @@ export function parseInteger(text: string, name: string, minimum: number, maximu
     });
   }
   return value;
-}
-
-/** A header value in the bytes that went over the wire. */
-export function headerBytes(value: string): Buffer {
-  return Buffer.from(value, "latin1");
 }

@@ -43,7 +43,7 @@ export interface S3ServerOptions {
    * with the real time in, while `clock` runs through days of retention.
    */
   readonly signingClock?: () => number;
-  /** Serves https with this key pair (PEM). */
+  /** Serves https with this key pair (PEM); self-signed.ts makes one. */
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
    * What policies see as aws:SecureTransport. Default: true, also over plain HTTP, since tests use loopback where a
@@ -101,8 +101,9 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const world: World = {
     region,
     clock,
+    scheme: tls === undefined ? "http" : "https",
     signingClock: options.signingClock ?? clock,
-    secureTransport: options.secureTransport ?? true,
+    secureTransport: tls !== undefined || (options.secureTransport ?? true),
     accounts: createAccounts(),
     buckets: new Map(),
     blobs,
@@ -131,7 +132,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   const { port } = address;
-  const endpoint = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  const endpoint = `${world.scheme}://127.0.0.1:${port}`;
 
   let isClosed = false;
   const close = async (): Promise<void> => {

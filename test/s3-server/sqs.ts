@@ -71,7 +71,7 @@ function getQueueUrl(context: Context, input: Json): Json {
   const host = context.request.headers.get("host") ?? "";
   const queue = findQueue(context, `/${accountId}/${text(input, "QueueName")}`);
   allow(context, queue, "SqsGetQueueUrl");
-  return { QueueUrl: `http://${host}/${queue.accountId}/${queue.name}` };
+  return { QueueUrl: `${context.world.scheme}://${host}/${queue.accountId}/${queue.name}` };
 }
 
 async function receiveMessage(context: Context, queue: Queue, input: Json): Promise<Json> {

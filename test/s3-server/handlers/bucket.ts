@@ -55,6 +55,7 @@ export function addBucket(world: World, account: AccountState, options: NewBucke
     keys: createSortedKeys(),
     uploads: new Map(),
     finishedUploads: new Map(),
+    conditionalWrites: new Map(),
   };
   world.buckets.set(name, bucket);
   return bucket;

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { receiveText } from "../body.ts";
 import { checksumElement, checksumHeader, completeChecksum, type StoredChecksum } from "../checksums.ts";
+import { watchConflicts } from "../conflicts.ts";
 import { bucketOf, header, keyOf, query, type Context, type Reply } from "../context.ts";
 import { S3Error } from "../errors.ts";
 import { defaultRetention } from "../lock.ts";
@@ -22,7 +23,13 @@ interface RequestedPart {
   readonly node: XmlNode;
 }
 
-export async function completeMultipartUpload(context: Context): Promise<Reply> {
+export function completeMultipartUpload(context: Context): Promise<Reply> {
+  return watchConflicts(context, bucketOf(context), keyOf(context), (checkConflict) =>
+    complete(context, checkConflict),
+  );
+}
+
+async function complete(context: Context, checkConflict: () => void): Promise<Reply> {
   // A Complete's checksum header speaks of the object, not of this request's document.
   const text = await receiveText(withoutObjectChecksum(context));
   const requested = parseParts(text);
@@ -42,6 +49,7 @@ export async function completeMultipartUpload(context: Context): Promise<Reply> 
     parts.map((part) => ({ value: part.checksum, sizeBytes: part.sizeBytes })),
   );
   checkDeclared(context, upload, checksum, parts);
+  checkConflict();
   checkWriteConditions(context, bucket, key);
   const version = assemble(context, bucket, upload, parts, checksum);
   bucket.uploads.delete(uploadId);
@@ -195,7 +203,7 @@ function completedReply(context: Context, bucket: Bucket, version: Version): Rep
   const { checksum } = version;
   const host = header(context, "host") ?? "";
   const body =
-    element("Location", `http://${host}${context.request.rawPath}`) +
+    element("Location", `${context.world.scheme}://${host}${context.request.rawPath}`) +
     element("Bucket", bucket.name) +
     element("Key", fromByteString(keyOf(context))) +
     element("ETag", `"${version.etag}"`) +

@@ -1,6 +1,7 @@
 import { authorize, isAllowed } from "../authorize.ts";
 import { receiveText } from "../body.ts";
 import { declaredChecksum } from "../checksums.ts";
+import { tellConflict } from "../conflicts.ts";
 import { bucketOf, header, keyOf, query, type Context, type Reply } from "../context.ts";
 import { S3Error } from "../errors.ts";
 import { checkRemovable, mayBypass } from "../lock.ts";
@@ -61,6 +62,7 @@ function remove(context: Context, bucket: Bucket, { key, versionId, ifMatch }: D
   const objectArn = `arn:aws:s3:::${bucket.name}/${fromByteString(key)}`;
   checkRemovable(version, world.clock(), mayBypass(context, bucket, objectArn));
   removeVersion(world, bucket, key, target);
+  tellConflict(bucket, key);
   world.events.emit(bucket, "ObjectRemoved:Delete", key, version, context);
   return { versionId, isDeleteMarker: version.isDeleteMarker };
 }
@@ -68,6 +70,7 @@ function remove(context: Context, bucket: Bucket, { key, versionId, ifMatch }: D
 function addMarker(context: Context, bucket: Bucket, key: string): Deleted {
   const marker = createDeleteMarker(context.world, bucket);
   addVersion(context.world, bucket, key, marker);
+  tellConflict(bucket, key);
   context.world.events.emit(bucket, "ObjectRemoved:DeleteMarkerCreated", key, marker, context);
   return { versionId: marker.versionId, isDeleteMarker: true };
 }

@@ -2,13 +2,18 @@ import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { receiveBlob } from "../body.ts";
 import { checksumHeader } from "../checksums.ts";
+import { watchConflicts } from "../conflicts.ts";
 import { bucketOf, keyOf, type Context, type Reply } from "../context.ts";
 import { requireIntegrity } from "../lock.ts";
 import type { Bucket, ObjectSettings, PartOfObject, Version, VersionExtras } from "../model.ts";
 import { parseSettings } from "../settings.ts";
 import { addVersion, checkWriteConditions, nextVersionId } from "../versions.ts";
 
-export async function putObject(context: Context): Promise<Reply> {
+export function putObject(context: Context): Promise<Reply> {
+  return watchConflicts(context, bucketOf(context), keyOf(context), (checkConflict) => put(context, checkConflict));
+}
+
+async function put(context: Context, checkConflict: () => void): Promise<Reply> {
   const settings = parseSettings(context, bucketOf(context));
   const received = await receiveBlob(context, "CRC64NVME");
   try {
@@ -16,6 +21,7 @@ export async function putObject(context: Context): Promise<Reply> {
     await context.beforeEffect();
     const bucket = bucketOf(context);
     const key = keyOf(context);
+    checkConflict();
     checkWriteConditions(context, bucket, key);
     const version: Version = {
       versionId: nextVersionId(context.world, bucket),
