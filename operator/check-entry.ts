@@ -1,7 +1,7 @@
-import { findSigner, type PublicKey } from "../shared/keys.ts";
+import type { PublicKey } from "../shared/keys.ts";
 import type { Entry } from "../shared/ledger.ts";
 import { vaultNameOf } from "../shared/names.ts";
-import { canonicalBytes, type Statement } from "../shared/statement.ts";
+import type { Statement } from "../shared/statement.ts";
 import type { Finding } from "./findings.ts";
 import { checkStatement, storedObjectOf, type StoredObject } from "./stored-object.ts";
 
@@ -16,12 +16,14 @@ export interface CheckedEntry {
 /**
  * Everything about one entry that can be known without the vault's objects: that it is whole, that the name is the one
  * that its source has, and that the host signed for exactly this.
+ * @param signer which of the host's keys made the statement's signature (`findSigners`)
  */
 export function checkEntry(
   entry: Entry,
   mover: string,
   segment: number,
   hosts: ReadonlyMap<string, readonly PublicKey[]>,
+  signer: PublicKey | null,
 ): CheckedEntry {
   const findings: Finding[] = [];
   const subject = entry.vault?.name ?? entry.source?.key ?? `entry ${entry.index}`;
@@ -32,11 +34,11 @@ export function checkEntry(
   if (incomplete !== null) report("entry-incomplete", incomplete);
 
   const object = storedObjectOf(entry, mover, segment);
-  if (object === null) return { object, statement: provenStatement(entry, hosts), findings };
+  if (object === null) return { object, statement: signer === null ? null : entry.statement, findings };
   if (!hasNameOfSource(object)) {
     report("name-mismatch", "the vault name is not the one that this source has");
   }
-  const checked = checkStatement(object, hosts);
+  const checked = checkStatement(object, hosts, () => signer);
   switch (checked.result) {
     case "missing":
       report("statement-missing", `${object.host} signs its objects, and this one has no statement`);
@@ -56,16 +58,6 @@ export function checkEntry(
   }
   const statement = checked.result === "verified" ? (object.signed?.statement ?? null) : null;
   return { object, statement, findings };
-}
-
-/** Of a statement whose object never came, or was not kept, only the signature can be verified. */
-function provenStatement(entry: Entry, hosts: ReadonlyMap<string, readonly PublicKey[]>): Statement | null {
-  const { statement, signature } = entry;
-  const keys = statement === null ? undefined : hosts.get(statement.host);
-  if (statement === null || signature === null || keys === undefined) return null;
-  const at = new Date(entry.source?.lastModified ?? entry.at);
-  const signer = findSigner(keys, canonicalBytes(statement), Buffer.from(signature, "base64"), at);
-  return signer === null ? null : statement;
 }
 
 function codeOf(code: string): Finding["code"] {

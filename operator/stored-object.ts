@@ -2,7 +2,12 @@ import { isAirlockError, type AirlockError } from "../shared/errors.ts";
 import type { PublicKey } from "../shared/keys.ts";
 import type { Disposition, Entry, ExposureOrigin } from "../shared/ledger.ts";
 import { parseDropZoneName } from "../shared/names.ts";
-import { statementDigest, verifyStatement, type SignedStatement } from "../shared/statement.ts";
+import {
+  statementDigest,
+  verifyStatement,
+  type findStatementSigner,
+  type SignedStatement,
+} from "../shared/statement.ts";
 
 /** One object in the vault, as the ledger tells of it. */
 export interface StoredObject {
@@ -91,12 +96,13 @@ export type StatementResult =
 export function checkStatement(
   object: StoredObject,
   hosts: ReadonlyMap<string, readonly PublicKey[]>,
+  find?: typeof findStatementSigner,
 ): StatementResult {
   const keys = hosts.get(object.host);
   if (object.signed === null) return { result: keys !== undefined && object.set !== null ? "missing" : "unsigned" };
   if (keys === undefined) return { result: "host-unknown" };
   try {
-    return { result: "verified", key: verifyStatement(object.signed, object, keys, object.lastModified) };
+    return { result: "verified", key: verifyStatement(object.signed, object, keys, object.lastModified, find) };
   } catch (error) {
     if (isAirlockError(error)) return { result: "invalid", error };
     throw error;

@@ -3,6 +3,7 @@ import { parseSegment } from "../shared/ledger.ts";
 import type { Timing } from "../shared/retry.ts";
 import type { VaultReader } from "../shared/stores.ts";
 import { checkEntry } from "./check-entry.ts";
+import { findSigners } from "./find-signers.ts";
 import type { Finding } from "./findings.ts";
 import { readLedgers, type LedgerEnd, type LedgerItem, type LedgerProblem } from "./ledger-reader.ts";
 import { createObjectTable, type ObjectTable } from "./object-table.ts";
@@ -80,7 +81,7 @@ export async function verify(context: VerifyContext, readBytes: boolean): Promis
     bytes: 0,
     unsigned: 0,
   };
-  for await (const item of readLedgers(context.reader, context.movers, context.signal)) {
+  for await (const item of withSigners(readLedgers(context.reader, context.movers, context.signal), context)) {
     enterItem(books, item, context, (object, number) => recordObject(books, object, number, context));
   }
   const ends = new Map([...books.movers].map(([mover, { end }]) => [mover, end]));
@@ -106,9 +107,24 @@ export async function verify(context: VerifyContext, readBytes: boolean): Promis
   };
 }
 
+interface SignedItem {
+  readonly item: LedgerItem;
+  /** By the entry's index. */
+  readonly signers: ReadonlyMap<number, PublicKey>;
+}
+
+/** While one segment's signatures are verified by other threads, the next is read and parsed here. */
+function withSigners(items: AsyncIterable<LedgerItem>, { hosts, signal }: VerifyContext): AsyncIterable<SignedItem> {
+  const load = async (item: LedgerItem): Promise<SignedItem> => ({
+    item,
+    signers: item.kind === "segment" ? await findSigners(item.segment.entries, hosts) : new Map(),
+  });
+  return prefetch(items, 3, load, signal);
+}
+
 function enterItem(
   books: Books,
-  item: LedgerItem,
+  { item, signers }: SignedItem,
   context: VerifyContext,
   record: (object: StoredObject, moverNumber: number) => void,
 ): void {
@@ -126,7 +142,13 @@ function enterItem(
   for (const entry of entries) {
     for (const { code } of entry.findings)
       books.recordedFindings.set(code, (books.recordedFindings.get(code) ?? 0) + 1);
-    const { object, statement, findings } = checkEntry(entry, header.mover, header.segment, context.hosts);
+    const { object, statement, findings } = checkEntry(
+      entry,
+      header.mover,
+      header.segment,
+      context.hosts,
+      signers.get(entry.index) ?? null,
+    );
     for (const finding of findings) context.report(finding);
     if (statement !== null) {
       for (const finding of books.sequences.see(statement, header.mover, header.segment)) context.report(finding);
@@ -162,10 +184,10 @@ function countObject(books: Books, object: StoredObject): void {
 async function settleUnrecorded(books: Books, unrecorded: Unrecorded, context: VerifyContext): Promise<number> {
   const recordedSince = new Set<string>();
   const after = (mover: string): { after: LedgerEnd | null } => ({ after: books.movers.get(mover)?.end ?? null });
-  for await (const item of readLedgers(context.reader, context.movers, context.signal, after)) {
+  for await (const signed of withSigners(readLedgers(context.reader, context.movers, context.signal, after), context)) {
     // What concerns a whole ledger was reported the first time.
-    if (item.kind === "problem" && item.segment === null) continue;
-    enterItem(books, item, context, (object) => {
+    if (signed.item.kind === "problem" && signed.item.segment === null) continue;
+    enterItem(books, signed, context, (object) => {
       if (books.table.isRecorded(object.vaultName) || recordedSince.has(object.vaultName)) return;
       recordedSince.add(object.vaultName);
       countObject(books, object);

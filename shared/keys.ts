@@ -82,6 +82,11 @@ export function signBytes(signingKey: SigningKey, bytes: Uint8Array): Buffer {
   return sign(null, bytes, signingKey.key);
 }
 
+/** Those that count for what was signed at `at`. */
+export function keysValidAt(keys: readonly PublicKey[], at: Date): readonly PublicKey[] {
+  return keys.filter(({ from, until }) => (from === null || at >= from) && (until === null || at < until));
+}
+
 /** The first of `keys` that is valid at `at` and made this signature, or null. */
 export function findSigner(
   keys: readonly PublicKey[],
@@ -89,10 +94,5 @@ export function findSigner(
   signature: Uint8Array,
   at: Date,
 ): PublicKey | null {
-  for (const candidate of keys) {
-    if (candidate.from !== null && at < candidate.from) continue;
-    if (candidate.until !== null && at >= candidate.until) continue;
-    if (verify(null, bytes, candidate.key, signature)) return candidate;
-  }
-  return null;
+  return keysValidAt(keys, at).find(({ key }) => verify(null, bytes, key, signature)) ?? null;
 }

@@ -120,7 +120,8 @@ export interface Claimed {
 
 /**
  * Checks all of a statement that can be checked without reading the object: that it speaks of this object and that one
- * of the host's keys signed it. `at` picks the keys that count (a store's time, never the host's).
+ * of the host's keys signed it. `at` picks the keys that count (a store's time, never the host's); `find` is for who has
+ * verified the signature before.
  * @throws {AirlockError} `statement-invalid`, `size-mismatch` or `signature-invalid`
  */
 export function verifyStatement(
@@ -128,6 +129,7 @@ export function verifyStatement(
   object: Claimed,
   keys: readonly PublicKey[],
   at: Date,
+  find: (signed: SignedStatement, keys: readonly PublicKey[], at: Date) => PublicKey | null = findStatementSigner,
 ): PublicKey {
   const { statement } = signed;
   const name = parseDropZoneName(object.key);
@@ -136,7 +138,7 @@ export function verifyStatement(
   if (statement.key !== object.key) throw invalid("it names another key", subject);
   if (name === null || statement.host !== name.host) throw invalid("its host is not the key's", subject);
   if (statement.set !== name.set) throw invalid("its set is not the key's", subject);
-  const signer = findSigner(keys, canonicalBytes(statement), Buffer.from(signed.signature, "base64"), at);
+  const signer = find(signed, keys, at);
   if (signer === null) {
     throw new AirlockError("signature-invalid", "no key of this host signed the statement", {
       subject,
@@ -149,6 +151,11 @@ export function verifyStatement(
     });
   }
   return signer;
+}
+
+/** Which of the keys, valid at `at`, signed the statement, whatever it speaks of. */
+export function findStatementSigner(signed: SignedStatement, keys: readonly PublicKey[], at: Date): PublicKey | null {
+  return findSigner(keys, canonicalBytes(signed.statement), Buffer.from(signed.signature, "base64"), at);
 }
 
 function invalid(reason: string, subject: string, cause?: unknown): AirlockError {
