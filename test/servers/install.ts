@@ -2,17 +2,17 @@
 import { withInstallLock } from "./cache.ts";
 import { Missing } from "./server.ts";
 import { pickServers } from "./servers.ts";
-import { installTools } from "./tools.ts";
+import { TOOL_INSTALLERS } from "./tools.ts";
 
 const servers = pickServers(process.argv.slice(2));
-const steps: [string, () => Promise<string | string[]>][] = [
+const steps: [string, () => Promise<string>][] = [
   ...servers.map((server): [string, () => Promise<string>] => [server.name, () => server.install()]),
-  ["tools", installTools],
+  ...TOOL_INSTALLERS,
 ];
 await withInstallLock(async () => {
   for (const [name, install] of steps) {
     try {
-      for (const line of [await install()].flat()) console.log(`${name}: ${line}`);
+      console.log(`${name}: ${await install()}`);
     } catch (error) {
       const what = error instanceof Missing ? "MISSING" : "FAILED";
       console.error(`${name}: ${what}: ${error instanceof Error ? error.message : String(error)}`);

@@ -19,21 +19,17 @@ export const TOOLS = {
   s3cmd: join(s3cmd, "bin", "s3cmd"),
 } as const;
 
-export async function installTools(): Promise<string[]> {
-  const done = [
-    await installGoProgram("filippo.io/age/cmd/age", AGE_VERSION, TOOLS.age),
-    await installGoProgram("filippo.io/age/cmd/age-keygen", AGE_VERSION, TOOLS.ageKeygen),
-    await installPythonPackage("s3cmd", S3CMD_VERSION, s3cmd, "S3"),
-  ];
-  // By program, since tar and sha256sum come from different packages on different systems.
-  const packages = new Map([
-    ["zstd", "zstd"],
-    ["tar", "tar"],
-    ["sha256sum", "coreutils"],
-  ]);
-  for (const [program, name] of packages) {
-    if (await canRun(program, ["--version"])) done.push(`${program}: already there`);
-    else done.push(await installDebianPackages([name]));
-  }
-  return done;
+/** By program: what one system has in a package of its own, another has in its base. */
+export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new Map([
+  ["age", () => installGoProgram("filippo.io/age/cmd/age", AGE_VERSION, TOOLS.age)],
+  ["age-keygen", () => installGoProgram("filippo.io/age/cmd/age-keygen", AGE_VERSION, TOOLS.ageKeygen)],
+  ["s3cmd", () => installPythonPackage("s3cmd", S3CMD_VERSION, s3cmd, "S3")],
+  ["zstd", () => installSystemProgram("zstd", "zstd")],
+  ["tar", () => installSystemProgram("tar", "tar")],
+  ["sha256sum", () => installSystemProgram("sha256sum", "coreutils")],
+]);
+
+async function installSystemProgram(program: string, debianPackage: string): Promise<string> {
+  if (await canRun(program, ["--version"])) return "already there";
+  return installDebianPackages([debianPackage]);
 }
