@@ -40,9 +40,13 @@ function restore(what: string, ...args: string[]): Promise<string> {
 
 test("what hosts put and the mover moved is listed, each signed by its host", async () => {
   const lines = (await ran(world.run("operator", ["ls", "--json"]))).trimEnd().split("\n");
-  const listed = lines.map((line) => JSON.parse(line) as { set: string; statement: string; encoding: string[]; exposureMs: number });
+  const listed = lines.map(
+    (line) => JSON.parse(line) as { set: string; statement: string; encoding: string[]; exposureMs: number },
+  );
   assert.deepEqual(
-    listed.map(({ set, statement, encoding }) => ({ set, statement, encoding })).toSorted((a, b) => (a.set < b.set ? -1 : 1)),
+    listed
+      .map(({ set, statement, encoding }) => ({ set, statement, encoding }))
+      .toSorted((a, b) => (a.set < b.set ? -1 : 1)),
     [
       { set: "etc", statement: "verified", encoding: ["tar", "zstd", "age"] },
       { set: "notes", statement: "verified", encoding: ["zstd", "age"] },
@@ -58,7 +62,9 @@ test("a large file, a folder and what came over a pipe are restored as they were
   assert.ok(dump.equals(await readFile(join(to, "shop.dump"))));
   await restore("web1/etc", "--to", to);
   const list = (folder: string): string[] =>
-    execFileSync("find", [".", "-printf", "%p %m %y %l %T@\n"], { cwd: folder, encoding: "utf8" }).split("\n").toSorted();
+    execFileSync("find", [".", "-printf", "%p %m %y %l %T@\n"], { cwd: folder, encoding: "utf8" })
+      .split("\n")
+      .toSorted();
   const original = join(world.dir, "backup/etc");
   assert.deepEqual(list(join(to, original)), list(original));
   assert.equal(await restore("web1/notes", "--to", "-"), "hello");
@@ -66,5 +72,10 @@ test("a large file, a folder and what came over a pipe are restored as they were
 
 test("verify reads all of it and finds nothing", async () => {
   const stdout = await ran(world.run("operator", ["verify", "--read", "--json"]));
-  assert.partialDeepStrictEqual(JSON.parse(stdout) as object, { type: "summary", findings: 0, objects: 3, unsigned: 0 });
+  assert.partialDeepStrictEqual(JSON.parse(stdout) as object, {
+    type: "summary",
+    findings: 0,
+    objects: 3,
+    unsigned: 0,
+  });
 });

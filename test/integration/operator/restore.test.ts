@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -357,4 +358,19 @@ test("connections that break off and a store that fails for a while are got over
   vault.server.faults.clear();
   assert.equal(ran.exit, 0, ran.stderr);
   assert.ok(big.equals(await readFile(join(to, "shop.dump"))));
+});
+
+test("an interrupt in the middle of a restore leaves nothing behind", async () => {
+  await store({ set: "slow", bytes: randomBytes(30 * 1024 * 1024) });
+  const hang = { operation: "GetObject", key: /slow/, nth: 3, fault: { kind: "hang", when: "before" } } as const;
+  const reached = vault.server.faults.add(hang).nextFiring();
+  const to = await target();
+  const child = vault.start(["restore", "web1/slow", "--to", to]);
+  await reached;
+  assert.equal((await readdir(to)).length, 1); // what is there has no final name
+  child.kill("SIGINT");
+  const [code] = (await once(child, "close")) as [number];
+  vault.server.faults.clear();
+  assert.equal(code, 1);
+  assert.deepEqual(await readdir(to), []);
 });
