@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { AirlockError, CODES, isAirlockError, toAirlockError } from "../shared/errors.ts";
+import { type AirlockError, CODES, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { objectOfStatement } from "../shared/names.ts";
 import { backoffMs, type Timing } from "../shared/retry.ts";
@@ -60,12 +60,12 @@ class Daemon {
   readonly #unreleased = new Map<VersionId, { readonly recorded: Recorded; sincePass: number }>();
   readonly #halted = new AbortController();
   readonly #startedAt: string;
-  #started = 0;
   #pass = 0;
-  /** With `--once`: how often each object was tried in vain; those that this pass saw again, and those given up. */
+  /** What the pass under way has come upon, or, when `#wholeSeen`, the last one did. A pass may take many sweeps. */
+  #found = { started: false, toRetry: false, givenUp: new Set<VersionId>() };
+  #wholeSeen = true;
+  /** With `--once`: how often each object was tried in vain. */
   readonly #triesOnce = new Map<VersionId, number>();
-  #toRetry = 0;
-  #givenUp = 0;
   #lastSweepAt: string | null = null;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
@@ -105,7 +105,7 @@ class Daemon {
       objects: this.#counts.objects,
       bytes: this.#counts.bytes,
       held: held.reduce((sum, count) => sum + count, 0),
-      failed: this.#givenUp,
+      failed: this.#found.givenUp.size,
     };
   }
 
@@ -114,10 +114,12 @@ class Daemon {
     const ending = AbortSignal.any([drain, abort, this.#halted.signal]);
     for (let failures = 0; !ending.aborted;) {
       try {
-        const { more, idle } = await this.#sweep(ending);
+        await this.#sweep(ending);
         failures = 0;
-        if (once && idle) return;
-        await this.#wait(more ? 0 : once ? Math.min(pollMs, 50) : pollMs, ending);
+        if (!this.#wholeSeen) continue;
+        if (once) await this.#queue.onIdle();
+        if (once && !this.#found.started && !this.#found.toRetry) return;
+        await this.#wait(once ? Math.min(pollMs, 50) : pollMs, ending);
       } catch (thrown) {
         if (ending.aborted) return;
         const error = toAirlockError(thrown);
@@ -133,31 +135,20 @@ class Daemon {
     }
   }
 
-  /** `idle`: all of the drop-zone was seen, and nothing was there to start or under way. */
-  async #sweep(ending: AbortSignal): Promise<{ more: boolean; idle: boolean }> {
-    const { once } = this.#options;
+  async #sweep(ending: AbortSignal): Promise<void> {
     this.#backlog.beginRound();
-    const startedBefore = this.#started;
-    this.#toRetry = 0;
-    this.#givenUp = 0;
-    let more = false;
-    let wholeSeen = false;
+    if (this.#wholeSeen) this.#found = { started: false, toRetry: false, givenUp: new Set() };
+    this.#wholeSeen = false;
     for await (const round of this.#discovery.round(ending)) {
       await this.#take(round.versions, ending);
-      more ||= round.more;
-      if (!round.wholeSeen) continue;
-      wholeSeen = true;
-      this.#endPass();
+      if (ending.aborted) return; // what was not looked at was not seen
+      if (round.wholeSeen) this.#endPass();
     }
     this.#lastSweepAt = new Date(this.#timing.now()).toISOString();
-    if (once && !more) await this.#queue.onIdle();
-    return {
-      more,
-      idle: wholeSeen && this.#started === startedBefore && this.#toRetry === 0 && this.#backlog.activeCount === 0,
-    };
   }
 
   #endPass(): void {
+    this.#wholeSeen = true;
     this.#firstPass = false;
     this.#pass++;
     if (this.#backlog.endPass()) this.#options.ledger.reportHolds(this.#backlog.holds);
@@ -198,12 +189,12 @@ class Daemon {
     else if (this.#unreleased.size >= MAX_UNRELEASED) return;
     const givenUp = this.#options.once && (this.#triesOnce.get(id) ?? 0) >= ONCE_ATTEMPTS;
     const verdict = givenUp ? "failed" : this.#backlog.look(version, host);
-    if (givenUp) this.#givenUp++;
-    else if (verdict === "failed") this.#toRetry++;
+    if (givenUp) this.#found.givenUp.add(id);
+    else if (verdict === "failed") this.#found.toRetry = true;
     if (verdict !== "start") return;
     await this.#queue.onSizeLessThan(concurrency); // a bounded number waits, however long the listing
     this.#backlog.begin(version);
-    this.#started++;
+    this.#found.started = true;
     void this.#queue.add(() => this.#move(version, host));
   }
 
