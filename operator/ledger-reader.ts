@@ -74,7 +74,7 @@ export async function* readLedgers(
 }
 
 /** One mover's ledger in order. `keys` null: nobody vouches for this mover, which is not repeated for each segment. */
-export async function* readLedger(
+async function* readLedger(
   reader: VaultReader,
   mover: string,
   keys: readonly PublicKey[] | null,
@@ -107,7 +107,7 @@ async function* takeUpTo(numbers: AsyncIterable<number>, last: number): AsyncGen
   }
 }
 
-export interface ChainState {
+interface ChainState {
   readonly end: LedgerEnd | null;
   readonly intact: boolean;
 }
@@ -117,7 +117,7 @@ export interface ChainState {
  * damage is reported once, at the segment where it is.
  * @param bytes null: the segment is listed but can't be read as one
  */
-export function checkSegment(
+function checkSegment(
   state: ChainState,
   mover: string,
   number: number,

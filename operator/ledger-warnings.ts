@@ -24,7 +24,10 @@ export function warnOfLedger(io: Pick<Io, "stderr">): LedgerWarnings {
     },
     end: () => {
       if (count > SHOWN) io.stderr.write(`airlock: warning: and ${count - SHOWN} more\n`);
-      if (damaged) io.stderr.write("airlock: warning: run `airlock verify`: what is listed may not be all there is\n");
+      if (damaged)
+        io.stderr.write(
+          "airlock: warning: the ledger is damaged and may not show all there is: run `airlock verify`\n",
+        );
     },
     get isDamaged() {
       return damaged;

@@ -15,7 +15,7 @@ export interface ListContext {
   readonly reader: VaultReader;
   readonly signal: AbortSignal;
   readonly report: Report;
-  readonly onProgress: (step: "vault", done: number) => void;
+  readonly drained: () => Promise<void>;
 }
 
 /**
@@ -26,7 +26,6 @@ export async function listVault(context: ListContext, table: ObjectTable): Promi
   const { report } = context;
   const objects: { name: string; lastModified: Date }[] = [];
   let more = 0;
-  let listed = 0;
   for await (const page of listPages(context.reader, "archive/", context.signal)) {
     for (const { key, sizeBytes, versionId, lastModified } of page.versions) {
       const finding = (code: "object-size" | "object-replaced" | "object-versions", message: string): void =>
@@ -50,8 +49,7 @@ export async function listVault(context: ListContext, table: ObjectTable): Promi
       }
     }
     reportHidden(page, report);
-    listed += page.versions.length;
-    context.onProgress("vault", listed);
+    await context.drained();
   }
   await listAirlock(context);
   return { objects, more };

@@ -25,7 +25,8 @@ export interface ReadContext {
   readonly timing: Timing;
   readonly signal: AbortSignal;
   readonly report: Report;
-  readonly onProgress: (step: "bytes", done: number) => void;
+  readonly drained: () => Promise<void>;
+  readonly onRead: (doneBytes: number, totalBytes: number) => void;
 }
 
 /** Reads every byte of every object that the ledgers record and the vault holds, and compares the digests. */
@@ -33,6 +34,7 @@ export async function readObjects(
   context: ReadContext,
   table: ObjectTable,
   ends: ReadonlyMap<string, LedgerEnd | null>,
+  totalBytes: number,
 ): Promise<ReadTotals> {
   let objects = 0;
   let bytes = 0;
@@ -45,7 +47,8 @@ export async function readObjects(
     if (finding !== null) context.report(finding);
     objects += 1;
     bytes += object.sizeBytes;
-    context.onProgress("bytes", bytes);
+    context.onRead(bytes, totalBytes);
+    await context.drained();
   }
   return { objects, bytes };
 }

@@ -2,9 +2,10 @@ import type { Io } from "../shared/cli.ts";
 import { formatBytes } from "../shared/config/units.ts";
 import { AirlockError } from "../shared/errors.ts";
 import { printable } from "../shared/printable.ts";
-import { startProgress, type Progress } from "../shared/progress.ts";
+import { startProgress } from "../shared/progress.ts";
 import { realTiming } from "../shared/retry.ts";
 import { readIdentities } from "./identity.ts";
+import { startLazily } from "./lazy-progress.ts";
 import { warnOfLedger } from "./ledger-warnings.ts";
 import { formatTime } from "./list.ts";
 import { openVault } from "./open-vault.ts";
@@ -37,8 +38,9 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
   const at = options.at === undefined ? null : parseTime(options.at);
   await using vault = await openVault(io);
   const warnings = warnOfLedger(io);
-  let progress: Progress | null = null;
-  let progressBytes = 0;
+  const progress = startLazily((totalBytes) =>
+    startProgress({ label: what, totalBytes, stream: io.stderr, now: () => performance.now() }),
+  );
   const { reader, config } = vault;
   try {
     const restored = await restore(
@@ -58,12 +60,7 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
         env: io.env,
         readIdentities: () => readIdentities(options.identity ?? null, identityInput(io)),
         onLedgerProblem: (problem) => warnings.add(problem),
-        onProgress: (doneBytes, totalBytes) => {
-          progress ??= startProgress({ label: what, totalBytes, stream: io.stderr, now: () => performance.now() });
-          progress.add(doneBytes - progressBytes);
-          progressBytes = doneBytes;
-          if (doneBytes === totalBytes) progress.end();
-        },
+        onProgress: progress.reached,
       },
     );
     warnings.end();
@@ -71,8 +68,7 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
     if (toStdout) io.stderr.write(text);
     else io.print(restoredValue(restored), text);
   } finally {
-    // what TypeScript can't see: the callback above assigns it
-    (progress as Progress | null)?.end();
+    progress.end();
   }
 }
 

@@ -2,8 +2,10 @@ import { once } from "node:events";
 import type { Io } from "../shared/cli.ts";
 import { formatBytes } from "../shared/config/units.ts";
 import { printable } from "../shared/printable.ts";
+import { startProgress } from "../shared/progress.ts";
 import { realTiming } from "../shared/retry.ts";
 import type { Finding, FindingCode } from "./findings.ts";
+import { startLazily } from "./lazy-progress.ts";
 import { openVault } from "./open-vault.ts";
 import { verify, type VerifySummary } from "./verify.ts";
 
@@ -26,15 +28,30 @@ export async function runVerify(io: Io, options: VerifyOptions): Promise<void> {
     if (io.json) io.print({ type: "finding", ...finding }, "");
     else if (count <= SHOWN_PER_CODE) shown.push(finding);
   };
+  const progress = startLazily((totalBytes) =>
+    startProgress({ label: "reading", totalBytes, stream: io.stderr, now: () => performance.now() }),
+  );
   const { movers, hosts } = config;
-  const context = { reader, movers, hosts, timing: realTiming, signal: io.abort, report, onProgress: () => undefined };
-  const summary = await verify(context, options.read === true);
+  const summary = await verify(
+    {
+      reader,
+      movers,
+      hosts,
+      timing: realTiming,
+      signal: io.abort,
+      report,
+      drained: async () => {
+        if (io.stdout.writableNeedDrain) await once(io.stdout, "drain", { signal: io.abort });
+      },
+      onRead: progress.reached,
+    },
+    options.read === true,
+  ).finally(() => progress.end());
   const findings = [...counts.values()].reduce((sum, count) => sum + count, 0);
   io.print({ type: "summary", findings, ...summaryValue(summary) }, () =>
     [formatFindings(shown, counts), formatSummary(summary), formatVerdict(findings)].join(""),
   );
   if (findings > 0) io.exitWith(5);
-  if (io.stdout.writableNeedDrain) await once(io.stdout, "drain", { signal: io.abort });
 }
 
 /** Each on two lines: what it is about is often as long as a line by itself, and must not be cut. */
@@ -49,7 +66,7 @@ function formatFindings(findings: readonly Finding[], counts: ReadonlyMap<Findin
   return blocks.length === 0 ? "" : `${blocks.join("")}\n`;
 }
 
-export function formatSummary(summary: VerifySummary): string {
+function formatSummary(summary: VerifySummary): string {
   const { movers, objects, bytes, unsigned, epochs, recordedFindings, inFlight, read } = summary;
   // Digests whole, on lines of their own: they are what is kept elsewhere and compared.
   const blocks = movers.map(({ mover, segments, entries, head }) => {

@@ -23,7 +23,9 @@ export interface VerifyContext {
   readonly timing: Timing;
   readonly signal: AbortSignal;
   readonly report: (finding: Finding) => void;
-  readonly onProgress: (step: "ledger" | "vault" | "bytes", done: number) => void;
+  /** Resolves when what was reported has been taken; asked between steps, since findings may be without number. */
+  readonly drained: () => Promise<void>;
+  readonly onRead: (doneBytes: number, totalBytes: number) => void;
 }
 
 export interface MoverSummary {
@@ -83,13 +85,14 @@ export async function verify(context: VerifyContext, readBytes: boolean): Promis
   };
   for await (const item of withSigners(readLedgers(context.reader, context.movers, context.signal), context)) {
     enterItem(books, item, context, (object, number) => recordObject(books, object, number, context));
+    await context.drained();
   }
   const ends = new Map([...books.movers].map(([mover, { end }]) => [mover, end]));
   const unrecorded = await listVault(context, books.table);
   const inFlight = await settleUnrecorded(books, unrecorded, context);
   for (const hole of books.sequences.holes()) context.report(hole);
   await reportMissing(books, context);
-  const read = readBytes ? await readObjects(context, books.table, ends) : null;
+  const read = readBytes ? await readObjects(context, books.table, ends, books.bytes) : null;
   return {
     movers: [...books.movers].map(([mover, { segments, entries, end }]) => ({
       mover,
@@ -155,7 +158,6 @@ function enterItem(
     }
     if (object !== null) record(object, moverNumber);
   }
-  context.onProgress("ledger", state.segments);
 }
 
 function recordObject(books: Books, object: StoredObject, mover: number, context: VerifyContext): void {
@@ -216,7 +218,7 @@ async function settleUnrecorded(books: Books, unrecorded: Unrecorded, context: V
 }
 
 /** The table knows where what is missing was recorded, not its name: those segments are read once more. */
-async function reportMissing(books: Books, { reader, report, signal }: VerifyContext): Promise<void> {
+async function reportMissing(books: Books, { reader, report, drained, signal }: VerifyContext): Promise<void> {
   const movers = [...books.movers.keys()];
   const reported = new Set<string>();
   for (const [number, segments] of books.table.unseen()) {
@@ -237,6 +239,7 @@ async function reportMissing(books: Books, { reader, report, signal }: VerifyCon
         const message = `entry ${index}: the vault does not hold this object`;
         report({ code: "object-missing", subject: vault.name, message, mover, segment: header.segment });
       }
+      await drained();
     }
   }
 }

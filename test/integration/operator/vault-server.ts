@@ -4,26 +4,18 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { operatorPolicy } from "../../../shared/policies.ts";
 import { openLedgerStore } from "../../../shared/s3/ledger-store.ts";
 import { openVaultReader } from "../../../shared/s3/vault-reader.ts";
 import { openVaultWriter } from "../../../shared/s3/vault-writer.ts";
 import type { StoreConfig } from "../../../shared/config/store-config.ts";
 import type { PublicKey } from "../../../shared/keys.ts";
 import type { VaultName } from "../../../shared/names.ts";
-import { startS3Server, type Credentials, type PolicyDocument, type S3Server } from "../../s3-server/server.ts";
+import { startS3Server, type Credentials, type S3Server } from "../../s3-server/server.ts";
 import type { FixtureLedger, FixtureObject } from "../../unit/operator/fixture.ts";
 
 const MAIN = new URL("../../../operator/main.ts", import.meta.url).pathname;
 const BUCKET = "acme-vault";
-
-/** What the paper key may do: the operator needs nothing else. */
-const READ_ONLY: PolicyDocument = {
-  Version: "2012-10-17",
-  Statement: [
-    { Effect: "Allow", Action: ["s3:ListBucket", "s3:ListBucketVersions"], Resource: `arn:aws:s3:::${BUCKET}` },
-    { Effect: "Allow", Action: ["s3:GetObject", "s3:GetObjectVersion"], Resource: `arn:aws:s3:::${BUCKET}/*` },
-  ],
-};
 
 export interface Ran {
   readonly exit: number | null;
@@ -65,7 +57,12 @@ export async function startVaultServer(): Promise<VaultServer> {
   const account = server.createAccount("acme");
   account.createBucket(BUCKET, { versioning: true });
   const writerConfig = await writeCredentials(folder, "owner", account.owner, server);
-  const readerConfig = await writeCredentials(folder, "operator", account.createUser("operator", READ_ONLY), server);
+  const readerConfig = await writeCredentials(
+    folder,
+    "operator",
+    account.createUser("operator", operatorPolicy({ bucket: BUCKET, secureTransport: false })),
+    server,
+  );
   const signal = AbortSignal.timeout(120_000);
   const reader = await openVaultReader(readerConfig);
   const writer = await openVaultWriter(writerConfig, { storageClass: null });

@@ -33,7 +33,8 @@ async function run(setting: Setting, read = false): Promise<{ findings: Finding[
       timing: { ...realTiming, now: () => START + 24 * HOUR_MS },
       signal: AbortSignal.timeout(20_000),
       report: (finding) => findings.push(finding),
-      onProgress: () => undefined,
+      drained: async () => undefined,
+      onRead: () => undefined,
     },
     read,
   );
