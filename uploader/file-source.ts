@@ -14,15 +14,15 @@ export interface PathInfo {
 /** @throws {AirlockError} `source-unreadable` */
 export async function inspectPath(path: string): Promise<PathInfo> {
   try {
-    const resolved = await realpath(path);
-    const info = await stat(resolved);
+    const info = await stat(path);
     if (info.isSocket()) throw new AirlockError("source-unreadable", "a socket can't be stored", { subject: path });
     const isSized = info.isFile() && info.size > 0;
-    // A pipe's or descriptor's real path (`/proc/…/pipe:[…]`) can't be opened, its own name can.
+    // A pipe or descriptor (`/dev/fd/63`, of a shell's `<(…)`) has no other path than the one that was given.
+    const resolved = info.isFile() || info.isDirectory() ? await realpath(path) : path;
     // A folder keeps the name that it was given, which is what tar stores; the slash makes tar follow a link to it.
     const folder = path.endsWith("/") || resolved === path ? path : `${path}/`;
     return {
-      path: info.isDirectory() ? folder : info.isFile() ? resolved : path,
+      path: info.isDirectory() ? folder : resolved,
       isDirectory: info.isDirectory(),
       sizeBytes: isSized ? info.size : null,
     };

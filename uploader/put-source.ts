@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+import { agePayloadSize } from "./age-payload.ts";
 import { readCommand } from "./command-source.ts";
 import { encodeStream, encodingSteps, type Encoding } from "./encode.ts";
 import { inspectPath, readFile } from "./file-source.ts";
@@ -44,12 +45,17 @@ export async function openSource(input: Input, options: SourceOptions): Promise<
     name: objectName(base, steps, givenName !== null),
     encoding: steps,
     startedAt: options.startedAt,
-    // age adds a few bytes in 64 KiB; compression may do anything. Only the size of the parts depends on it.
-    expectedBytes: encoding.compress === null ? raw.sizeBytes : null,
+    expectedBytes: encodedSize(raw.sizeBytes, encoding),
     // age takes a new key each time, and what comes through a pipe is gone
     isRepeatable: raw.isFile && encoding.recipients === null,
     open: (signal) => encodeStream(raw.open(signal), encoding),
   };
+}
+
+/** Nearly: without age's header. Nobody knows what compression makes of it. */
+function encodedSize(sizeBytes: number | null, { compress, recipients }: Encoding): number | null {
+  if (compress !== null || sizeBytes === null) return null;
+  return recipients === null ? sizeBytes : agePayloadSize(sizeBytes);
 }
 
 async function openRaw(input: Input, options: SourceOptions): Promise<Raw> {

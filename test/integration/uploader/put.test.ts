@@ -115,7 +115,7 @@ describe("airlock-uploader put", () => {
     await symlink(target, join(files, "to-target"));
     const object = await storedBy(await put(["--set", "link", join(files, "to-target")]));
     assert.equal(parseDropZoneName(object.key)?.name, "to-target.tar.zst.age");
-    assert.equal(await readFile(join(await untar(object), target, "inside"), "utf8"), "content");
+    assert.equal(await readFile(join(await untar(object), files, "to-target", "inside"), "utf8"), "content");
   });
 
   it("stores standard input", async () => {
@@ -129,6 +129,14 @@ describe("airlock-uploader put", () => {
     const object = await storedBy(await put(["--set", "cmd", "--", "printf", "%s", "--set"]));
     assert.equal((await decode(object)).toString(), "--set");
     assert.equal(parseDropZoneName(object.key)?.name, "cmd.zst.age");
+  });
+
+  it("stores what comes out of a pipe that has a name", async () => {
+    const pipe = join(files, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const running = put(["--set", "pipe", pipe]);
+    await writeFile(pipe, "through the pipe");
+    assert.equal((await decode(await storedBy(await running))).toString(), "through the pipe");
   });
 
   it("stores nothing of a command that fails, however late", async () => {
