@@ -64,7 +64,7 @@ export async function runPut(
   }
 }
 
-export function printPublished(published: Published, io: Io): void {
+function printPublished(published: Published, io: Io): void {
   const { key, sizeBytes, sha256, epoch, seq, encoding } = published;
   io.print(
     { key, bytes: sizeBytes, sha256, epoch, seq, encoding },
@@ -72,7 +72,7 @@ export function printPublished(published: Published, io: Io): void {
   );
 }
 
-export function encodingOf(config: UploaderConfig): Encoding {
+function encodingOf(config: UploaderConfig): Encoding {
   return {
     compress: config.compress === "zstd" ? { level: ZSTD_LEVEL } : null,
     recipients: config.encrypt === "none" ? null : config.encrypt.recipients,
