@@ -160,7 +160,7 @@ function startAirlock(
   return child;
 }
 
-async function runAirlock(args: readonly string[], folder: string, options?: RunOptions): Promise<Ran> {
+export async function runAirlock(args: readonly string[], folder: string, options?: RunOptions): Promise<Ran> {
   const child = startAirlock(args, folder, options);
   const [stdout, stderr] = await Promise.all([collect(child.stdout), collect(child.stderr), once(child, "close")]);
   return { exit: child.exitCode, stdout, stderr: stderr.toString("utf8") };
