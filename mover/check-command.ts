@@ -1,12 +1,18 @@
 import type { Io } from "../shared/cli.ts";
-import { AirlockError } from "../shared/errors.ts";
 import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
+import { moverDropZonePolicy, moverVaultPolicy, type Policy } from "../shared/policies.ts";
+import { formatFindings, isLacking, type Finding } from "../shared/powers.ts";
 import { lockFolder } from "../shared/process-lock.ts";
+import { openLedgerStore } from "../shared/s3/ledger-store.ts";
+import { openMoverProbe } from "../shared/s3/mover-probe.ts";
 import { formatTable } from "../shared/table.ts";
+import { findArchived, tryDropZonePowers, tryVaultPowers } from "./check-powers.ts";
+import { isSecure } from "./init-command.ts";
 import { readMoverConfig, refuseUnservedMoverKeys, type MoverConfig } from "./config.ts";
 import { probeStores, type Probed } from "./open-stores.ts";
 
+/** What a store was found to do. */
 interface Row {
   readonly what: string;
   readonly found: string;
@@ -14,17 +20,62 @@ interface Row {
   readonly remedy: string | null;
 }
 
+/** What a key was found to be able to do. */
+interface Key {
+  readonly key: "drop-zone" | "vault";
+  readonly findings: readonly Finding[];
+  /** What it should be able to do, and nothing else. */
+  readonly policy: Policy;
+}
+
+/** Exit 7 when a key can do more than it should, 4 when it can do less, 2 when the mover would not start. */
 export async function runCheck(io: Io, pid: number): Promise<void> {
   const config = await readMoverConfig(io.configFile);
   refuseUnservedMoverKeys(config, io.configFile);
   parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid); // the daemon probes under the same names
-  const rows = rowsOf(config, await probeStores(config, io.abort));
-  io.print(rows, () => formatRows(rows));
-  const refused = rows.filter(({ verdict }) => verdict === "refused");
-  if (refused.length > 0) {
-    throw new AirlockError("store-unsafe", `the mover would not start: ${refused.map(({ what }) => what).join("; ")}`);
-  }
+  const probed = await probeStores(config, io.abort);
+  const stores = rowsOf(config, probed);
+  const keys = [await tryDropZoneKey(config, probed.dropZone.versioned, io.abort), await tryVaultKey(config, io.abort)];
+  const wrong = keys.filter(({ findings }) => findings.some((finding) => finding.isExcess || isLacking(finding)));
+  io.print(
+    {
+      stores,
+      keys: keys.map(({ key, findings }) => ({ key, findings })),
+      ...(wrong.length === 0 ? {} : { policies: Object.fromEntries(wrong.map(({ key, policy }) => [key, policy])) }),
+    },
+    () => formatRows(stores) + keys.map((key) => formatKey(key, io.stdout.columns)).join(""),
+  );
+  if (!io.json) for (const key of wrong) io.stderr.write(formatRemedy(key));
+  const excess = keys.some(({ findings }) => findings.some(({ isExcess }) => isExcess));
+  if (excess || wrong.length > 0) return io.exitWith(excess ? 7 : 4);
+  const refused = stores.filter(({ verdict }) => verdict === "refused");
+  if (refused.length === 0) return;
+  io.exitWith(2);
+  if (!io.json)
+    io.stderr.write(`airlock-mover: the mover would not start: ${refused.map(({ what }) => what).join("; ")}\n`);
+}
+
+async function tryDropZoneKey(config: MoverConfig, versioned: boolean, signal: AbortSignal): Promise<Key> {
+  await using probe = await openMoverProbe(config.dropZone);
+  const [host = ""] = config.hosts.keys();
+  const findings = await tryDropZonePowers(probe, { mover: config.id, host, versioned }, signal);
+  const { bucket, endpoint } = config.dropZone;
+  return {
+    key: "drop-zone",
+    findings,
+    policy: moverDropZonePolicy({ bucket, secureTransport: isSecure(endpoint), versioned }),
+  };
+}
+
+async function tryVaultKey(config: MoverConfig, signal: AbortSignal): Promise<Key> {
+  const { id: mover, verify } = config;
+  await using ledger = await openLedgerStore(config.vault, mover);
+  await using probe = await openMoverProbe(config.vault);
+  const archived = await findArchived(ledger, mover, signal);
+  const findings = await tryVaultPowers(probe, { mover, verify, archived }, signal);
+  const { bucket, endpoint } = config.vault;
+  return { key: "vault", findings, policy: moverVaultPolicy({ bucket, secureTransport: isSecure(endpoint), verify }) };
 }
 
 function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row[] {
@@ -63,4 +114,24 @@ function formatRows(rows: readonly Row[]): string {
   const table = formatTable([{ header: "WHAT", shrinkTo: 30 }, { header: "FOUND" }], facts);
   const below = problems.map(({ what, verdict, remedy }) => `\n${verdict}: ${what}\n  ${remedy ?? ""}\n`);
   return table + below.join("");
+}
+
+function formatKey({ key, findings }: Key, width: number | undefined): string {
+  return `\nwhat the ${key}'s key can do\n${formatFindings(findings, width)}`;
+}
+
+function formatRemedy({ key, findings, policy }: Key): string {
+  const named = (what: string, which: readonly Finding[]): string =>
+    which.length === 0
+      ? ""
+      : `airlock-mover: the ${key}'s key can${what}: ${which.map(({ power }) => power).join("; ")}\n`;
+  return [
+    named(
+      " do more than it should",
+      findings.filter(({ isExcess }) => isExcess),
+    ),
+    named("not do what it has to", findings.filter(isLacking)),
+    "  give it this policy and no other, and look for a bucket policy or ACL that says otherwise:\n",
+    `${JSON.stringify(policy, null, 2)}\n`,
+  ].join("");
 }

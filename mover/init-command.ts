@@ -88,6 +88,7 @@ function quote(text: string): string {
   return JSON.stringify(text);
 }
 
-function isSecure(endpoint: string | undefined): boolean {
-  return endpoint === undefined || !endpoint.startsWith("http:");
+/** Whether the policies can insist on TLS. Without an endpoint it is AWS's own. */
+export function isSecure(endpoint: string | null | undefined): boolean {
+  return !endpoint?.startsWith("http:");
 }

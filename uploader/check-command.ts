@@ -1,8 +1,8 @@
 import type { Io } from "../shared/cli.ts";
 import { newToken } from "../shared/names.ts";
+import { formatFindings, type Finding } from "../shared/powers.ts";
 import { openHostProbe } from "../shared/s3/host-probe.ts";
-import { formatTable } from "../shared/table.ts";
-import { tryPowers, type Finding } from "./check-powers.ts";
+import { tryPowers } from "./check-powers.ts";
 import { readUploaderConfig } from "./config.ts";
 import { policyOf } from "./init-command.ts";
 import { openContext } from "./open-context.ts";
@@ -50,19 +50,4 @@ export async function runCheck(io: Io, owner: string): Promise<void> {
 
 async function* once(body: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield body;
-}
-
-function formatFindings(findings: readonly Finding[], width: number | undefined): string {
-  const columns = [
-    { header: "" },
-    { header: "POWER" },
-    { header: "EXPECTED" },
-    { header: "GOT" },
-    { header: "ANSWER", shrinkTo: 10 },
-  ];
-  const rows = findings.map(({ power, expected, got, isExcess, detail }) => {
-    const mark = isExcess ? "EXCESS" : got === "unknown" ? "?" : "ok";
-    return [mark, power, expected, got, mark === "ok" ? "" : detail];
-  });
-  return formatTable(columns, rows, width);
 }

@@ -1,15 +1,7 @@
 import { newToken } from "../shared/names.ts";
-import type { Attempt, HostProbe, Verdict } from "../shared/s3/host-probe.ts";
-
-/** One row of `check`. */
-export interface Finding {
-  readonly power: string;
-  readonly expected: "allowed" | "denied";
-  readonly got: Verdict;
-  /** The key can do what it must not. An answer that does not tell is not one. */
-  readonly isExcess: boolean;
-  readonly detail: string;
-}
+import { forbid, type Finding } from "../shared/powers.ts";
+import type { HostProbe } from "../shared/s3/host-probe.ts";
+import type { Attempt } from "../shared/s3/key-probe.ts";
 
 export interface OwnObject {
   readonly host: string;
@@ -49,7 +41,7 @@ export async function tryPowers(probe: HostProbe, own: OwnObject, signal: AbortS
     forbid("tag an object", await probe.putTags(key, signal)),
     forbid("set an object's ACL", await probe.putAcl(key, signal)),
     forbid("set an object's retention", await probe.putRetention(key, signal)),
-    forbid("set the bucket's policy", await probe.putPolicy(signal)),
+    forbid("set the bucket's policy", await probe.setBucket("policy", signal)),
     forbid("write outside its prefix", leftBehind(elsewhere, await probe.create(elsewhere, body, signal))),
     forbid(
       "write under a prefix that begins like its own",
@@ -72,10 +64,6 @@ async function createAgain(probe: HostProbe, { key, body }: OwnObject, signal: A
     const detail = "the store accepts If-None-Match and ignores it: any object can be overwritten";
     return { power, expected: "denied", got: "allowed", isExcess: true, detail };
   }
-}
-
-function forbid(power: string, { verdict, detail }: Attempt): Finding {
-  return { power, expected: "denied", got: verdict, isExcess: verdict === "allowed", detail };
 }
 
 function leftBehind(key: string, attempt: Attempt): Attempt {

@@ -120,9 +120,11 @@ function outcomeOf(version: StoredVersion, error: AirlockError): DeleteOutcome {
   return error.code === "not-found" ? { version, outcome: "gone" } : { version, outcome: "failed", error };
 }
 
-/** For stores older than the SDK's checksums: DeleteObjects with a Content-MD5 instead. */
-function sendMd5(command: DeleteObjectsCommand): void {
-  command.middlewareStack.add(
+/** For stores older than the SDK's checksums: a command that brings a document, with a Content-MD5 instead. */
+export function sendMd5(command: { readonly middlewareStack: unknown }): void {
+  // commands' stacks differ in their input types only, which this middleware does not look at
+  const stack = command.middlewareStack as DeleteObjectsCommand["middlewareStack"];
+  stack.add(
     (next) => async (args) => {
       // an SDK request; its type is not exported by the client package
       const { headers, body } = args.request as { headers: Record<string, string>; body: string };

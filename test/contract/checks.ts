@@ -9,6 +9,7 @@ import { hostProbes } from "./checks/host-probes.ts";
 import { integrity } from "./checks/integrity.ts";
 import { listing } from "./checks/listing.ts";
 import { locking } from "./checks/locking.ts";
+import { moverProbes } from "./checks/mover-probes.ts";
 import { multipart } from "./checks/multipart.ts";
 import { otherKeys } from "./checks/other-keys.ts";
 import { reading } from "./checks/reading.ts";
@@ -34,6 +35,7 @@ export const AREAS: readonly Area[] = [
   events,
   transports,
   hostProbes,
+  moverProbes,
 ];
 
 export const CHECKS: readonly Check[] = AREAS.flatMap(({ checks }) => checks);

@@ -5,7 +5,8 @@
  */
 import { GetBucketPolicyCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { openHostProbe } from "../../../shared/s3/host-probe.ts";
-import type { Attempt, HostProbe } from "../../../shared/s3/host-probe.ts";
+import type { HostProbe } from "../../../shared/s3/host-probe.ts";
+import type { Attempt } from "../../../shared/s3/key-probe.ts";
 import type { Credentials } from "../../servers/server.ts";
 import { answerOf } from "../bench.ts";
 import type { Bench } from "../bench.ts";
@@ -87,8 +88,8 @@ const questions: readonly Question[] = [
   {
     id: "policy",
     power: "set the bucket's policy (to a document that is none)",
-    aws: "denied / unknown",
-    attempt: (probe, _, signal) => probe.putPolicy(signal),
+    aws: "denied / allowed",
+    attempt: (probe, _, signal) => probe.setBucket("policy", signal),
   },
   {
     id: "delete-version",
@@ -144,7 +145,7 @@ const harmless: Check = {
   ask: async (bench) => {
     const Bucket = await spoilable(bench);
     await using probe = await openHostProbe(await bench.configOf(Bucket, bench.account.owner));
-    await probe.putPolicy(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+    await probe.setBucket("policy", AbortSignal.timeout(PROBE_TIMEOUT_MS));
     const answer = await answerOf(bench.owner.send(new GetBucketPolicyCommand({ Bucket })));
     return answer === "404 NoSuchBucketPolicy" ? "none" : answer;
   },
