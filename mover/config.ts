@@ -231,6 +231,7 @@ export function readMoverConfig(file: string): Promise<MoverConfig> {
 /** Keys that are understood and that this program does not act on yet. */
 export function unservedMoverKeys(config: MoverConfig): string[] {
   const keys: string[] = [];
+  if (config.verify === "readback") keys.push("vault.verify: readback");
   if (config.discover.sqs !== null) keys.push("discover.sqs");
   if (config.discover.share.of !== 1) keys.push("discover.share");
   for (const [name, policy] of config.hosts) {
