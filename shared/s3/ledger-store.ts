@@ -7,7 +7,8 @@ import { listLatest } from "./list.ts";
 import { createObject } from "./uploads.ts";
 
 export const LEDGER_PREFIX = "_airlock/ledger/";
-const SEGMENT_NAME = /^(\d{12})\.jsonl$/;
+/** Numbers begin with 1: a name with 0 is none, and must not keep anybody from reading the others. */
+const SEGMENT_NAME = /^(?!0{12})(\d{12})\.jsonl$/;
 const MAX_SEGMENT_BYTES = 2 * 1024 * 1024;
 const PAGE = 1000;
 

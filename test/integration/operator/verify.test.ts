@@ -49,6 +49,17 @@ test("verify of a vault that is as it should be exits 0 and sums up what was pro
   );
 });
 
+test("a name that is almost a segment's keeps nobody from reading the ledger, and is found", async () => {
+  const name = "_airlock/ledger/mover-a/000000000000.jsonl";
+  await vault.put(name, Buffer.from("{}\n"));
+  const { exit, findings } = await verify();
+  assert.deepEqual({ exit, findings }, { exit: 5, findings: [`object-unrecorded ${name}`] });
+  const { owner, endpoint, region, bucket } = vault;
+  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: owner });
+  await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: name, VersionId: await vault.versionOf(name) }));
+  client.destroy();
+});
+
 test("what the vault's owner hides, replaces or removes is found in a versioned bucket, and exits 5", async () => {
   const { owner, endpoint, region } = vault;
   const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: owner });
