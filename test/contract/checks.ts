@@ -11,10 +11,13 @@ import { listing } from "./checks/listing.ts";
 import { locking } from "./checks/locking.ts";
 import { moverProbes } from "./checks/mover-probes.ts";
 import { multipart } from "./checks/multipart.ts";
-import { otherKeys } from "./checks/other-keys.ts";
+import { moverDropZoneKey } from "./checks/mover-drop-zone-key.ts";
+import { oddNames } from "./checks/odd-names.ts";
+import { openUploads } from "./checks/open-uploads.ts";
 import { reading } from "./checks/reading.ts";
 import { tagging } from "./checks/tagging.ts";
 import { transports } from "./checks/transports.ts";
+import { vaultKeys } from "./checks/vault-keys.ts";
 import { verdict } from "./checks/verdict.ts";
 
 /** In the order of docs/stores.md. */
@@ -23,13 +26,16 @@ export const AREAS: readonly Area[] = [
   authentication,
   createOnly,
   hostKey,
-  otherKeys,
+  moverDropZoneKey,
+  vaultKeys,
   creating,
   deleting,
   integrity,
   reading,
   listing,
+  oddNames,
   multipart,
+  openUploads,
   locking,
   tagging,
   events,

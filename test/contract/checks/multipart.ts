@@ -1,56 +1,22 @@
 import {
-  AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  ListPartsCommand,
   UploadPartCommand,
-} from "@aws-sdk/client-s3";
-import type {
-  CompletedPart,
-  CreateMultipartUploadCommandInput,
-  ListMultipartUploadsCommandOutput,
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { answerOf, refusalOf, statusOf } from "../bench.ts";
+import { answerOf, statusOf } from "../bench.ts";
 import type { Bench } from "../bench.ts";
 import type { Area, Check } from "../check.ts";
+import { begin, complete, part } from "../upload-steps.ts";
+import type { Upload } from "../upload-steps.ts";
 
 const MIB = 1024 * 1024;
 const large = Buffer.alloc(7 * MIB, "airlock multipart ");
 
 /** Of "123456789", from the CRC catalogue. */
 const CRC64NVME = "rosUhgp5mIg=";
-
-type Begin = Omit<CreateMultipartUploadCommandInput, "Bucket" | "Key"> & {
-  readonly Bucket?: string;
-  readonly Key?: string;
-};
-
-interface Upload {
-  readonly Bucket: string;
-  readonly Key: string;
-  readonly UploadId: string;
-}
-
-async function begin(bench: Bench, more: Begin = {}): Promise<Upload> {
-  const at = { Bucket: await bench.bucket("plain"), Key: bench.freshKey(), ...more };
-  const { UploadId } = await bench.owner.send(new CreateMultipartUploadCommand(at));
-  if (UploadId === undefined) throw new Error("CreateMultipartUpload answered without an upload id");
-  return { Bucket: at.Bucket, Key: at.Key, UploadId };
-}
-
-async function part(bench: Bench, upload: Upload, PartNumber: number, Body: Buffer | string): Promise<CompletedPart> {
-  const { ETag } = await bench.owner.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
-  return { PartNumber, ETag };
-}
-
-async function complete(bench: Bench, upload: Upload, Parts: CompletedPart[]): Promise<string> {
-  return answerOf(bench.owner.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })));
-}
 
 async function isSame(bench: Bench, { Bucket, Key }: Upload, expected: Buffer): Promise<boolean> {
   const { Body } = await bench.owner.send(new GetObjectCommand({ Bucket, Key }));
@@ -186,63 +152,6 @@ const checks: readonly Check[] = [
       vault: null,
     },
   },
-  {
-    id: "abort",
-    question: "abort, then a part of the aborted upload",
-    aws: "204, 404 NoSuchUpload",
-    ask: async (bench) => {
-      const upload = await begin(bench);
-      await part(bench, upload, 1, "one");
-      const aborted = await answerOf(bench.owner.send(new AbortMultipartUploadCommand(upload)));
-      return `${aborted}, ${await answerOf(bench.owner.send(new UploadPartCommand({ ...upload, PartNumber: 2, Body: "two" })))}`;
-    },
-    otherwise: { dropZone: null, vault: "An upload that was given up may still take parts; none is ever completed." },
-  },
-  {
-    id: "complete-aborted",
-    question: "Complete of an aborted upload",
-    aws: "404 NoSuchUpload",
-    ask: async (bench) => {
-      const upload = await begin(bench);
-      const parts = [await part(bench, upload, 1, "one")];
-      await bench.owner.send(new AbortMultipartUploadCommand(upload));
-      return complete(bench, upload, parts);
-    },
-    otherwise: {
-      dropZone: "An uploader can't tell that its upload was cleaned up, and reports the store's error.",
-      vault: "The mover can't tell that its upload is gone, and begins the move again.",
-    },
-  },
-  {
-    id: "list-uploads",
-    question: "5 open uploads listed by pages of 2: each once, with the time it was begun",
-    aws: "yes",
-    ask: async (bench) => {
-      const Bucket = await bench.freshBucket();
-      const begun = [];
-      for (const Key of ["u/1", "u/2", "u/2", "u/3", "u/4"]) begun.push(await begin(bench, { Bucket, Key }));
-      return listUploads(bench, Bucket, begun);
-    },
-    otherwise: {
-      dropZone: null,
-      vault: "Uploads that were given up stay: give the bucket a lifecycle rule that ends them.",
-    },
-  },
-  {
-    id: "list-parts",
-    question: "parts of an open upload, with size and ETag",
-    aws: "listed",
-    ask: async (bench) => {
-      const upload = await begin(bench);
-      const { ETag } = await part(bench, upload, 3, "three");
-      const { Parts } = await bench.owner.send(new ListPartsCommand(upload));
-      const only = Parts?.[0];
-      return Parts?.length === 1 && only?.PartNumber === 3 && only.Size === 5 && only.ETag === ETag
-        ? "listed"
-        : "not listed";
-    },
-    otherwise: { dropZone: null, vault: "An upload is begun again where its parts can't be asked for." },
-  },
   ...(["right", "wrong"] as const).map((which): Check => ({
     id: `full-object-checksum-${which}`,
     question: `Complete with a ${which} CRC-64/NVME of the whole object`,
@@ -271,31 +180,6 @@ const checks: readonly Check[] = [
     },
   },
 ];
-
-async function listUploads(bench: Bench, Bucket: string, begun: readonly Upload[]): Promise<string> {
-  const found: string[] = [];
-  let next: { KeyMarker?: string; UploadIdMarker?: string } = {};
-  for (let page = 0; page < 20; page++) {
-    let listed: ListMultipartUploadsCommandOutput;
-    try {
-      listed = await bench.owner.send(new ListMultipartUploadsCommand({ Bucket, MaxUploads: 2, ...next }));
-    } catch (error) {
-      return `page ${page + 1}: ${refusalOf(error)}`;
-    }
-    for (const { Key, UploadId, Initiated } of listed.Uploads ?? []) {
-      if (Initiated !== undefined && Math.abs(Date.now() - Number(Initiated)) < 60_000)
-        found.push(`${Key} ${UploadId}`);
-    }
-    if (listed.IsTruncated !== true) break;
-    next = {
-      ...(listed.NextKeyMarker === undefined ? {} : { KeyMarker: listed.NextKeyMarker }),
-      ...(listed.NextUploadIdMarker === undefined ? {} : { UploadIdMarker: listed.NextUploadIdMarker }),
-    };
-  }
-  const missing = begun.filter(({ Key, UploadId }) => !found.includes(`${Key} ${UploadId}`)).length;
-  const twice = found.length - new Set(found).size;
-  return missing + twice === 0 ? "yes" : `no: ${missing} missing, ${twice} twice`;
-}
 
 async function completeWithChecksum(bench: Bench, ChecksumCRC64NVME: string): Promise<string> {
   const upload = await begin(bench, { ChecksumAlgorithm: "CRC64NVME", ChecksumType: "FULL_OBJECT" });
