@@ -66,6 +66,9 @@ export interface World extends AsyncDisposable {
   readonly server: S3Server;
   readonly dropZoneAccount: Account;
   readonly vaultAccount: Account;
+  /** With the owners' keys: for what no role may do. */
+  readonly dropZoneOwner: S3Client;
+  readonly vaultOwner: S3Client;
   readonly hostCredentials: ReadonlyMap<string, Credentials>;
   readonly hostKeys: ReadonlyMap<string, SigningKey>;
   readonly moverConfig: string;
@@ -91,6 +94,9 @@ export interface StartOptions {
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
+
+/** Compiling the programs anew is half of what a short run costs. */
+const COMPILE_CACHE = join(root, "node_modules/.cache/node-compile");
 
 const MAINS = { uploader: "uploader/main.ts", mover: "mover/main.ts", operator: "operator/main.ts" };
 
@@ -183,7 +189,11 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
       requestChecksumCalculation: "WHEN_REQUIRED",
     });
   const dropZoneOwner = owner(dropZoneAccount);
-  stack.defer(() => dropZoneOwner.destroy());
+  const vaultOwner = owner(vaultAccount);
+  stack.defer(() => {
+    dropZoneOwner.destroy();
+    vaultOwner.destroy();
+  });
   const readerOf = (bucket: string, account: Account) =>
     openVaultReader({
       bucket,
@@ -229,7 +239,7 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
   const start: World["start"] = (role, args, { stdin, env } = {}) => {
     const given = args.includes("--config") ? args : ["--config", configs[role], ...args];
     const child = spawn(process.execPath, [join(root, MAINS[role]), ...given], {
-      env: { PATH: process.env.PATH, HOME: dir, NODE_NO_WARNINGS: "1", ...env },
+      env: { PATH: process.env.PATH, HOME: dir, NODE_NO_WARNINGS: "1", NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     children.add(child);
@@ -251,6 +261,8 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     server,
     dropZoneAccount,
     vaultAccount,
+    dropZoneOwner,
+    vaultOwner,
     hostCredentials,
     hostKeys,
     moverConfig,
