@@ -96,6 +96,7 @@ class Daemon {
       await this.#queue.onIdle();
       await this.#options.ledger.settled();
       if (this.#halted.signal.aborted) throw this.#halted.signal.reason;
+      this.#options.abort.throwIfAborted(); // what was dropped is not done, and not a success
     } finally {
       statusEnded.abort();
       await publishing;
