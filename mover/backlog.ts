@@ -147,7 +147,7 @@ class HoldCount {
 
   /** By host and reason in order of name, so that equal counts are equal text. */
   counts(): Holds {
-    const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+    const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(
       sorted(this.#counts).map(([host, reasons]) => [host, Object.fromEntries(sorted(reasons))]),
     );
