@@ -23,7 +23,7 @@ for (const versioned of [true, false]) {
     assert.equal(ran.exit, 0, ran.stderr);
     assert.deepEqual(await world.listDropZone(), []);
     const names = sources.map((source) => vaultNameOf({ bucket: DROP_ZONE, ...source }));
-    assert.deepEqual((await world.listVault()).map(({ key }) => key).sort(), [...names].sort());
+    assert.deepEqual((await world.listVault()).map(({ key }) => key).toSorted(), [...names].toSorted());
     for (const [index, source] of sources.entries()) {
       assert.ok((await world.readVault(names[index] ?? "")).equals(bodies.get(source.key) ?? Buffer.of()), source.key);
     }
