@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { RealServerName } from "../servers/real-server.ts";
 import type { Check } from "./check.ts";
-import { isAnswer } from "./run-checks.ts";
 import type { Answers } from "./run-checks.ts";
 
 const differences = z.record(z.string(), z.string());
@@ -17,7 +16,7 @@ export async function readKnown(server: RealServerName): Promise<Answers> {
 export async function writeKnown(server: RealServerName, checks: readonly Check[], answers: Answers): Promise<void> {
   const different = checks
     .map(({ id, aws }) => ({ id, aws, answer: answers.get(id) ?? "not asked" }))
-    .filter(({ aws, answer }) => answer !== aws && isAnswer(answer));
+    .filter(({ aws, answer }) => answer !== aws);
   const text = JSON.stringify(Object.fromEntries(different.map(({ id, answer }) => [id, answer])), null, 2);
   await writeFile(pathOf(server), `${text}\n`);
 }

@@ -11,11 +11,18 @@ const NOT_ASKED = "could not be asked:";
 const CHECK_TIMEOUT_MS = 60_000;
 
 /** Asks all questions of one server, one after the other: several at once would answer about load. */
-export async function runChecks(server: RunningServer, checks: readonly Check[]): Promise<Answers> {
+export async function runChecks(
+  server: RunningServer,
+  checks: readonly Check[],
+  signal: AbortSignal,
+): Promise<Answers> {
   const bench = openBench(server);
   try {
     const answers = new Map<string, string>();
-    for (const check of checks) answers.set(check.id, await ask(bench, check));
+    for (const check of checks) {
+      signal.throwIfAborted();
+      answers.set(check.id, await ask(bench, check));
+    }
     return answers;
   } finally {
     await bench.close();

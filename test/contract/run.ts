@@ -12,7 +12,7 @@ import type { RunningServer } from "../servers/server.ts";
 import { REAL_SERVERS } from "../servers/servers.ts";
 import { AREAS, CHECKS } from "./checks.ts";
 import { expectedAnswers, findStale, readKnown, writeKnown } from "./known.ts";
-import { runChecks } from "./run-checks.ts";
+import { isAnswer, runChecks } from "./run-checks.ts";
 import type { Answers } from "./run-checks.ts";
 import { STORES_PAGE, renderStoresPage } from "./stores-page.ts";
 
@@ -42,28 +42,33 @@ if (unknown.length > 0) throw new Error(`no server is called ${unknown.join(", "
 const subjects = SUBJECTS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 await using running = new AsyncDisposableStack();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => void running.disposeAsync().finally(() => process.exit(130)));
-}
+// Each server's run ends after the question at hand, and everything that was started is stopped as always.
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupted.abort());
 
 const results = new Map<string, Answers>();
 const faults: string[] = [];
 await Promise.all(
   subjects.map(async (subject) => {
     try {
-      const answers = await runChecks(running.use(await subject.start()), CHECKS);
+      const answers = await runChecks(running.use(await subject.start()), CHECKS, interrupted.signal);
       results.set(subject.name, answers);
-      if (values.record) await subject.record(answers);
+      if (values.record) {
+        if ([...answers.values()].every(isAnswer)) await subject.record(answers);
+        else faults.push(`${subject.name}: nothing is recorded, since some questions could not be asked`);
+      }
       const found = await compare(subject, answers);
       faults.push(...found);
       console.log(`${subject.name}: ${answers.size} questions, ${found.length} unexpected`);
     } catch (error) {
+      if (interrupted.signal.aborted) return;
       if (!(error instanceof Missing)) throw error;
       faults.push(`${subject.name}: can't be run: ${error.message}`);
     }
   }),
 );
-await checkStoresPage();
+if (interrupted.signal.aborted) faults.push("interrupted");
+else await checkStoresPage();
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exitCode = 1;
 
