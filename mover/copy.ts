@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { AirlockError } from "../shared/errors.ts";
 import type {
   ByteRange,
@@ -37,7 +37,7 @@ export function firstRange(plan: CopyPlan): ByteRange | null {
 export async function copyWhole({ version, opened }: CopySource, signal: AbortSignal): Promise<Copied> {
   const bytes = Buffer.allocUnsafeSlow(version.sizeBytes);
   await readExactly(opened, bytes, version.key, signal);
-  return { staged: { kind: "bytes", bytes }, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return { staged: { kind: "bytes", bytes }, sha256: hash("sha256", bytes, "hex") };
 }
 
 /**
@@ -55,7 +55,7 @@ export async function copyInParts(
 ): Promise<Copied> {
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
-  const hash = createHash("sha256");
+  const digest = createHash("sha256");
   const parts: UploadedPart[] = [];
   let nextIndex = 0;
   let hashed: Promise<void> = Promise.resolve();
@@ -72,7 +72,7 @@ export async function copyInParts(
       await readExactly(range, bytes, version.key, either);
       await before;
       either.throwIfAborted(); // a failed part passes its turn on too
-      hash.update(bytes);
+      digest.update(bytes);
     } catch (error) {
       failure.abort(error);
       throw error;
@@ -94,7 +94,7 @@ export async function copyInParts(
   if (failure.signal.aborted) throw failure.signal.reason;
   signal.throwIfAborted();
   parts.sort((a, b) => a.number - b.number);
-  return { staged: { kind: "parts", upload, parts }, sha256: hash.digest("hex") };
+  return { staged: { kind: "parts", upload, parts }, sha256: digest.digest("hex") };
 }
 
 /** Fills the buffer from the body, which has to have exactly its length. */
