@@ -30,11 +30,7 @@ export interface Eligible {
 }
 
 /** @throws {AirlockError} `host-unknown`, `form-invalid` */
-export function admitName(
-  version: StoredVersion,
-  hosts: ReadonlyMap<string, HostPolicy>,
-  versioned: boolean,
-): Eligible {
+export function admitName(version: StoredVersion, hosts: ReadonlyMap<string, HostPolicy>): Eligible {
   const { key } = version;
   const hostName = hostOf(key);
   const host = hosts.get(hostName);
@@ -50,9 +46,6 @@ export function admitName(
       subject: key,
       remedy: "set `foreign: true` for hosts whose programs choose their own names",
     });
-  }
-  if (name === null && !versioned) {
-    throw new AirlockError("form-invalid", "foreign objects need a versioned drop-zone", { subject: key });
   }
   return { hostName, host, name };
 }
@@ -121,7 +114,7 @@ interface Candidate {
 }
 
 /** All versions of `<key>.airlock.json`, each parsed or with the reason why it is none. */
-export async function readStatementsBeside(
+async function readStatementsBeside(
   key: string,
   dropZone: DropZoneSource,
   signal: AbortSignal,

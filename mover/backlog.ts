@@ -23,12 +23,15 @@ interface Failure {
   readonly code: Code;
   readonly failures: number;
   readonly notBeforeMs: number;
+  /** When this process first saw the version, however often it was tried since. */
+  readonly seenAtMs: number;
 }
 
 /** What is under way, what just left, and what has to wait before it is tried again. In memory only: a restart tries at once. */
 export class Backlog {
   readonly #timing: Timing;
-  readonly #active = new Set<VersionId>();
+  /** By when each was first seen, epoch ms. */
+  readonly #active = new Map<VersionId, number>();
   /** Left since the round before the last began: a listing that is older than the delete may still show them. */
   #gone = { now: new Set<VersionId>(), before: new Set<VersionId>() };
   readonly #failed = new Map<string, Map<VersionId, Failure>>();
@@ -65,8 +68,12 @@ export class Backlog {
     return this.#active.has(id);
   }
 
-  begin(version: StoredVersion): void {
-    this.#active.add(idOf(version));
+  /** @returns when this process first saw the version, epoch ms */
+  begin(version: StoredVersion, host: string): number {
+    const id = idOf(version);
+    const seenAtMs = this.#failed.get(host)?.get(id)?.seenAtMs ?? this.#timing.now();
+    this.#active.set(id, seenAtMs);
+    return seenAtMs;
   }
 
   left(version: StoredVersion, host: string): void {
@@ -83,6 +90,7 @@ export class Backlog {
     error: AirlockError,
   ): { readonly first: boolean; readonly waitMs: number } {
     const id = idOf(version);
+    const seenAtMs = this.#active.get(id) ?? this.#timing.now();
     this.#active.delete(id);
     const ofHost = this.#failed.get(host) ?? new Map<VersionId, Failure>();
     this.#failed.set(host, ofHost);
@@ -93,7 +101,7 @@ export class Backlog {
       ? Math.min(HOLD.capMs, HOLD.baseMs * 2 ** Math.min(failures - 1, 20))
       : backoffMs(failures, RETRY, this.#timing.random);
     ofHost.delete(id); // moves it to the young end
-    ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs });
+    ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs, seenAtMs });
     for (const oldest of ofHost.keys()) {
       if (ofHost.size <= MAX_REMEMBERED_PER_HOST) break;
       ofHost.delete(oldest);

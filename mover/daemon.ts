@@ -7,7 +7,7 @@ import type { StoredVersion } from "../shared/stores.ts";
 import { admitName, hostOf, OWN_PREFIX } from "./admit.ts";
 import { Backlog, idOf, UNKNOWN_HOST, type VersionId } from "./backlog.ts";
 import { Discovery } from "./discover.ts";
-import { archive, release, type Recorded, type Tools } from "./move.ts";
+import { archive, release, type Discovered, type Recorded, type Tools } from "./move.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
 import { MoveCounts, type Status } from "./status.ts";
 
@@ -174,10 +174,10 @@ class Daemon {
   }
 
   async #consider(version: StoredVersion): Promise<void> {
-    const { hosts, dropZone, concurrency } = this.#options;
+    const { hosts, concurrency } = this.#options;
     const host = hosts.has(hostOf(version.key)) ? hostOf(version.key) : UNKNOWN_HOST;
     try {
-      admitName(version, hosts, dropZone.versioned);
+      admitName(version, hosts);
     } catch (thrown) {
       const error = toAirlockError(thrown);
       if (CODES[error.code].reaction !== "hold") throw error;
@@ -194,19 +194,18 @@ class Daemon {
     else if (verdict === "failed") this.#found.toRetry = true;
     if (verdict !== "start") return;
     await this.#queue.onSizeLessThan(concurrency); // a bounded number waits, however long the listing
-    this.#backlog.begin(version);
+    const seenAtMs = this.#backlog.begin(version, host);
     this.#found.started = true;
-    void this.#queue.add(() => this.#move(version, host));
+    void this.#queue.add(() => this.#move({ version, seenAtMs }, host));
   }
 
   /** Never rejects: what went wrong is logged here, once, and decides what becomes of the object. */
-  async #move(version: StoredVersion, host: string): Promise<void> {
+  async #move(found: Discovered, host: string): Promise<void> {
     const { abort } = this.#options;
+    const { version, seenAtMs } = found;
     const id = idOf(version);
-    const seenAtMs = this.#timing.now();
     try {
-      const recorded =
-        this.#unreleased.get(id)?.recorded ?? (await archive({ version, seenAtMs }, this.#options, abort));
+      const recorded = this.#unreleased.get(id)?.recorded ?? (await archive(found, this.#options, abort));
       this.#unreleased.set(id, { recorded, sincePass: this.#pass }); // recorded once, however often its delete fails
       const moved = await release(recorded, this.#options, abort);
       this.#unreleased.delete(id);

@@ -1,6 +1,7 @@
 /**
  * One move: discover → admit → copy → verify → commit → record → release. Each step takes only what the step before it
- * returns, and no other code makes those types, so that deleting before recording does not compile.
+ * returns, and no other code makes those types, so that deleting before recording does not compile. Read `archive`
+ * first, then `release`.
  */
 import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import type { Disposition, ExposureOrigin, NewEntry } from "../shared/ledger.ts";
@@ -94,14 +95,13 @@ export interface Moved {
   readonly exposureFrom: ExposureOrigin;
 }
 
-/** @throws {AirlockError} whose code says whether to try again, to hold the object, or to halt */
-export async function move(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Released> {
-  return release(await archive(found, tools, signal), tools, signal);
-}
-
-/** All but the release. The memory that the move reserved is free again when this returns. */
+/**
+ * All steps but the last, which may have to be tried again by itself. The memory that was reserved is free again when
+ * this returns.
+ * @throws {AirlockError} whose code says whether to try again, to hold the object, or to halt
+ */
 export async function archive(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Recorded> {
-  const eligible = admitName(found.version, tools.hosts, tools.dropZone.versioned);
+  const eligible = admitName(found.version, tools.hosts);
   const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
   if (plan === null) throw tooLarge(found.version);
   let committed: Committed;

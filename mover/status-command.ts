@@ -18,7 +18,7 @@ export async function runStatus(io: Io, options: StatusOptions): Promise<void> {
 }
 
 /** The page that a person sees. */
-export function formatStatus(status: Status, nowMs: number): string {
+function formatStatus(status: Status, nowMs: number): string {
   const { ledger, exposureMs, lastError } = status;
   const ageMs = Math.max(0, nowMs - Date.parse(status.updatedAt));
   const lines = [

@@ -76,7 +76,7 @@ const holdsSchema = z.strictObject({ holds: z.record(z.string(), z.record(z.stri
 const sealSchema = z.strictObject({ signature, key: keyId });
 
 export type SegmentHeader = Readonly<z.infer<typeof headerSchema>>;
-export type Finding = Readonly<z.infer<typeof findingSchema>>;
+type Finding = Readonly<z.infer<typeof findingSchema>>;
 /** One line of the ledger. Sizes in bytes, times in ISO 8601 UTC with milliseconds. */
 export type Entry = Readonly<z.infer<typeof entrySchema>>;
 export type NewEntry = Omit<Entry, "index">;
@@ -107,7 +107,9 @@ export function ledgerPrefix(mover: string): string {
 
 /** The number in a segment's name, or null for any other name. */
 export function parseSegmentName(mover: string, name: string): number | null {
-  const match = /^(\d{12})\.jsonl$/.exec(name.startsWith(ledgerPrefix(mover)) ? name.slice(ledgerPrefix(mover).length) : "");
+  const match = /^(\d{12})\.jsonl$/.exec(
+    name.startsWith(ledgerPrefix(mover)) ? name.slice(ledgerPrefix(mover).length) : "",
+  );
   const number = Number(match?.[1] ?? 0);
   return number > 0 ? number : null;
 }
@@ -118,7 +120,12 @@ export function formatEntry(entry: Entry): string {
 }
 
 /** A whole segment. `lines` come from {@link formatEntry}. */
-export function buildSegment(header: SegmentHeader, lines: readonly string[], holds: Holds | null, key: SigningKey): Buffer {
+export function buildSegment(
+  header: SegmentHeader,
+  lines: readonly string[],
+  holds: Holds | null,
+  key: SigningKey,
+): Buffer {
   const body = Buffer.from(
     [`${JSON.stringify(header)}\n`, ...lines, ...(holds === null ? [] : [`${JSON.stringify({ holds })}\n`])].join(""),
   );
@@ -144,7 +151,7 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   if (buffer.length === 0 || buffer.at(-1) !== 0x0a) fail("it does not end with a whole line");
   const lines: string[] = [];
   const starts: number[] = [];
-  for (let start = 0; start < buffer.length; ) {
+  for (let start = 0; start < buffer.length;) {
     const end = buffer.indexOf(0x0a, start);
     if (end - start > MAX_LINE_BYTES) fail(`line ${lines.length + 1} is longer than ${MAX_LINE_BYTES} bytes`);
     starts.push(start);
@@ -160,7 +167,9 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
       return fail(`line ${number + 1} is not JSON`, cause);
     }
     const parsed = schema.safeParse(json);
-    return parsed.success ? parsed.data : fail(`line ${number + 1}: ${z.prettifyError(parsed.error).replaceAll("\n", " ").slice(0, 300)}`);
+    return parsed.success
+      ? parsed.data
+      : fail(`line ${number + 1}: ${z.prettifyError(parsed.error).replaceAll("\n", " ").slice(0, 300)}`);
   };
   if (lines.length < 2) fail("it has no signature");
   const header = read(headerSchema, 0);
@@ -179,7 +188,8 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   for (let number = 1; number < (withHolds ? last - 1 : last); number++) {
     const entry = read(entrySchema, number);
     const before = entries.at(-1);
-    if (before !== undefined && entry.index !== before.index + 1) fail(`line ${number + 1}: index ${entry.index} does not follow ${before.index}`);
+    if (before !== undefined && entry.index !== before.index + 1)
+      fail(`line ${number + 1}: index ${entry.index} does not follow ${before.index}`);
     entries.push(entry);
   }
   if (entries.length > MAX_SEGMENT_ENTRIES) fail(`it has more than ${MAX_SEGMENT_ENTRIES} entries`);
@@ -224,6 +234,7 @@ export function extendChain(head: ChainHead | null, next: Segment): ChainHead {
   if (header.segment !== (head?.segment ?? 0) + 1) fail(`segment ${(head?.segment ?? 0) + 1} is missing before it`);
   if (header.prev !== (head?.digest ?? null)) fail(`it does not follow the bytes of segment ${header.segment - 1}`);
   const first = next.entries[0];
-  if (first !== undefined && first.index !== (head?.index ?? 0) + 1) fail(`index ${first.index} does not follow ${head?.index ?? 0}`);
+  if (first !== undefined && first.index !== (head?.index ?? 0) + 1)
+    fail(`index ${first.index} does not follow ${head?.index ?? 0}`);
   return { segment: header.segment, digest: next.digest, index: next.entries.at(-1)?.index ?? head?.index ?? 0 };
 }

@@ -53,7 +53,12 @@ export interface Log {
 export function createLog(options: { readonly level: LogLevel; readonly pretty: boolean }): Log {
   const base = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   if (!options.pretty) return wrap(pino(base, pino.destination({ fd: 2, sync: true })));
-  return wrap(pino({ ...base, transport: { target: "pino-pretty", options: { destination: 2, sync: true, ignore: "pid,hostname" } } }));
+  return wrap(
+    pino({
+      ...base,
+      transport: { target: "pino-pretty", options: { destination: 2, sync: true, ignore: "pid,hostname" } },
+    }),
+  );
 }
 
 export const silentLog: Log = wrap(pino({ level: "silent" }));

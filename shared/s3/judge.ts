@@ -32,15 +32,9 @@ export function judgeStores(
 function* judgeDropZone(found: DropZoneFindings, { foreign }: Intentions): Iterable<Problem> {
   const store = "drop-zone";
   if (foreign && !found.versioned) {
-    const ignored = found.conditionalDelete !== "honoured";
-    yield {
-      severity: ignored ? "refuse" : "warn",
-      store,
-      what: ignored
-        ? "the bucket keeps no versions and conditional deletes do nothing: a foreign object that is overwritten while it is moved would be lost"
-        : "the bucket keeps no versions: a foreign object that is overwritten before it is moved is lost",
-      remedy: "turn on versioning for the drop-zone, or set `foreign: false` for every host",
-    };
+    const what = "the bucket keeps no versions: a foreign object that is overwritten before it is moved would be lost";
+    const remedy = "turn on versioning for the drop-zone, or set `foreign: false` for every host";
+    yield { severity: "refuse", store, what, remedy };
   }
   if (found.conditionalDelete === "refused") {
     yield {

@@ -89,7 +89,7 @@ export function openBench(server: RunningServer): Bench {
       const accessKeyIdFile = join(await secrets(), `${++count}`);
       const secretAccessKeyFile = `${accessKeyIdFile}.secret`;
       await writeFile(accessKeyIdFile, accessKeyId);
-      await writeFile(secretAccessKeyFile, secretAccessKey);
+      await writeFile(secretAccessKeyFile, secretAccessKey, { mode: 0o600 });
       return {
         bucket,
         region: server.region,

@@ -113,7 +113,8 @@ export class Programs implements AsyncDisposable {
     let [stdout, stderr] = ["", ""];
     child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    const [code]: unknown[] = await once(child, "close", { signal: AbortSignal.timeout(STEP_MS) });
+    const closed: unknown[] = await once(child, "close", { signal: AbortSignal.timeout(STEP_MS) });
+    const [code] = closed;
     if (code !== 0) throw new Error(`${what} ended with ${String(code)}:\n${stderr}${stdout}`);
     return { stdout, stderr };
   }

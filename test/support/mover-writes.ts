@@ -9,7 +9,7 @@ export interface RemoteWrite {
   readonly nth: number;
 }
 
-const WRITES: readonly string[] = [
+const WRITES: ReadonlySet<string> = new Set([
   "PutObject",
   "CreateMultipartUpload",
   "UploadPart",
@@ -17,7 +17,7 @@ const WRITES: readonly string[] = [
   "AbortMultipartUpload",
   "DeleteObject",
   "DeleteObjects",
-];
+]);
 
 /** Notes every write of the mover from now on; what the start-up probe writes is counted and left out. */
 export function recordWrites(world: World): readonly RemoteWrite[] {
@@ -27,7 +27,7 @@ export function recordWrites(world: World): readonly RemoteWrite[] {
   world.server.onRequest(({ operation, bucket, principal, key }) => {
     if (!principal.endsWith("user/mover") || (bucket !== DROP_ZONE && bucket !== VAULT)) return;
     if (operation === "GetObject" && bucket === DROP_ZONE) started = true;
-    if (!WRITES.includes(operation)) return;
+    if (!WRITES.has(operation)) return;
     const kind = `${operation} ${bucket}`;
     const nth = (counts.get(kind) ?? 0) + 1;
     counts.set(kind, nth);

@@ -66,6 +66,7 @@ function dropZoneCheck(id: string, question: string, versioning: boolean, foreig
       const broken = [
         ...(found.createOnly ? [] : ["create-only PUT"]),
         ...(["ignored", "refused"].includes(found.conditionalDelete) ? ["conditional DELETE"] : []),
+        ...(foreign && !found.versioned ? ["no versions"] : []),
       ];
       return verdictOf(judgeStores(found, GOOD_VAULT, { verify: "checksum", foreign }), "drop-zone", broken);
     },
@@ -93,7 +94,7 @@ const checks: readonly Check[] = [
     "as a drop-zone without versions, with foreign objects",
     false,
     true,
-    "accepted, with a warning",
+    "refused (no versions)",
   ),
   ...(["checksum", "readback"] as const).map((verify): Check => ({
     id: `vault-${verify}`,

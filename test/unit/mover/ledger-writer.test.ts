@@ -21,14 +21,17 @@ class MemoryLedger implements LedgerStore {
   creates = 0;
 
   async *listSegments(after: number): AsyncGenerator<number> {
-    for (const number of [...this.segments.keys()].sort((a, b) => a - b)) if (number > after) yield await Promise.resolve(number);
+    for (const number of [...this.segments.keys()].toSorted((a, b) => a - b))
+      if (number > after) yield await Promise.resolve(number);
   }
 
   readSegment(segment: number): Promise<Uint8Array> {
     const fault = this.readFaults.shift();
     if (fault !== undefined) return Promise.reject(new AirlockError(fault, "injected"));
     const bytes = this.segments.get(segment);
-    return bytes === undefined ? Promise.reject(new AirlockError("not-found", "no such segment")) : Promise.resolve(bytes);
+    return bytes === undefined
+      ? Promise.reject(new AirlockError("not-found", "no such segment"))
+      : Promise.resolve(bytes);
   }
 
   createSegment(segment: number, bytes: Uint8Array): Promise<void> {
@@ -48,7 +51,15 @@ function open(store: LedgerStore): Promise<LedgerWriter> {
 function entry(name: string): NewEntry {
   return {
     at: "2026-11-21T02:15:00.000Z",
-    source: { bucket: "b", key: name, versionId: null, etag: '"e"', size: 1, lastModified: "2026-11-21T02:15:00.000Z", tags: [] },
+    source: {
+      bucket: "b",
+      key: name,
+      versionId: null,
+      etag: '"e"',
+      size: 1,
+      lastModified: "2026-11-21T02:15:00.000Z",
+      tags: [],
+    },
     vault: { name: `archive/${name}`, versionId: null },
     sha256: "0".repeat(64),
     statement: null,
@@ -65,7 +76,7 @@ function entry(name: string): NewEntry {
 function keysIn(store: MemoryLedger): string[] {
   let head: ChainHead | null = null;
   const keys: string[] = [];
-  for (const [number, bytes] of [...store.segments].sort(([a], [b]) => a - b)) {
+  for (const [number, bytes] of [...store.segments].toSorted(([a], [b]) => a - b)) {
     const segment = parseSegment(bytes, "m", number);
     assert.notEqual(verifySegment(segment, [key.public]), null);
     head = extendChain(head, segment);
@@ -127,5 +138,8 @@ test("a hole among the segments is not continued over", async () => {
   const writer = await open(store);
   for (const name of ["a", "b", "c"]) await writer.append(entry(name));
   store.segments.delete(2);
-  await assert.rejects(open(store), (error) => isAirlockError(error, "ledger-corrupt") && error.message.includes("segment 2"));
+  await assert.rejects(
+    open(store),
+    (error) => isAirlockError(error, "ledger-corrupt") && error.message.includes("segment 2"),
+  );
 });

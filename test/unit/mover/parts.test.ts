@@ -27,7 +27,13 @@ test("a plan stays within the memory window and within S3's limits, and its part
 
 test("one object never takes the whole window while its parts fit in half of it", () => {
   const plan = planCopy(5 * 1024 * MiB, 96 * MiB);
-  assert.deepEqual(plan, { kind: "parts", partBytes: 8 * MiB, partCount: 640, lanes: 4, windowBytes: 32 * MiB + 64 * 1024 });
+  assert.deepEqual(plan, {
+    kind: "parts",
+    partBytes: 8 * MiB,
+    partCount: 640,
+    lanes: 4,
+    windowBytes: 32 * MiB + 64 * 1024,
+  });
 });
 
 test("an object that no part size brings through is refused, not attempted", () => {
