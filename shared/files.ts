@@ -15,7 +15,10 @@ const GROUP_WRITE_OR_OTHERS = 0o037;
  * readable by a group, so that a service can read what it cannot replace (and as systemd hands over credentials).
  * @throws {AirlockError} `key-file`
  */
-export async function readSecretFile(file: string): Promise<string> {
+export async function readSecretFile(
+  file: string,
+  remedy = "make one with `init`, or let the user that this runs as read it",
+): Promise<string> {
   try {
     // a named pipe would keep us waiting for somebody who writes to it
     await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -33,7 +36,7 @@ export async function readSecretFile(file: string): Promise<string> {
     if (isAirlockError(cause)) throw cause;
     const code = errorCode(cause);
     const what = code === "ENOENT" ? "there is no such file" : `it cannot be read: ${code ?? String(cause)}`;
-    throw keyFile(file, what, "make one with `init`, or let the user that this runs as read it", cause);
+    throw keyFile(file, what, remedy, cause);
   }
 }
 

@@ -2,8 +2,10 @@ import { readFile, stat } from "node:fs/promises";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import type { CredentialSource } from "../config/store-config.ts";
 import { AirlockError } from "../errors.ts";
+import { readSecretFile } from "../files.ts";
 
 const MAX_SECRET_BYTES = 4096;
+const REMEDY = "the file has to be readable by this program and hold the key on one line, with nothing else";
 /** The SDK asks again when less than five minutes are left; so it looks at the files about every ten seconds. */
 const SDK_REFRESH_MS = 5 * 60_000;
 const LOOK_AGAIN_MS = 10_000;
@@ -15,14 +17,21 @@ export function credentialsConfig(source: CredentialSource): Pick<S3ClientConfig
   return { credentials: fileCredentials(source.accessKeyIdFile, source.secretAccessKeyFile) };
 }
 
-/** Read again whenever one of the two files has changed, so that a key can be rotated without a restart. */
+/**
+ * The secret's file is for its owner alone, as every key's is ({@link readSecretFile}); the key's id is no secret.
+ * Read again whenever one of the two files has changed, so that a key can be rotated without a restart.
+ */
 export function fileCredentials(accessKeyIdFile: string, secretAccessKeyFile: string, now: () => number = Date.now) {
   let stamp = "";
   let read = { accessKeyId: "", secretAccessKey: "" };
   return async () => {
     const current = `${await stampOf(accessKeyIdFile)} ${await stampOf(secretAccessKeyFile)}`;
     if (current !== stamp) {
-      read = { accessKeyId: await readLine(accessKeyIdFile), secretAccessKey: await readLine(secretAccessKeyFile) };
+      const secret = await readSecretFile(secretAccessKeyFile, REMEDY);
+      read = {
+        accessKeyId: lineOf(await readText(accessKeyIdFile), accessKeyIdFile),
+        secretAccessKey: lineOf(secret, secretAccessKeyFile),
+      };
       stamp = current;
     }
     return { ...read, expiration: new Date(now() + SDK_REFRESH_MS + LOOK_AGAIN_MS) };
@@ -38,10 +47,15 @@ async function stampOf(path: string): Promise<string> {
   }
 }
 
-async function readLine(path: string): Promise<string> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
     throw unreadable(path, error);
-  });
+  }
+}
+
+function lineOf(text: string, path: string): string {
   const line = text.trim();
   if (line === "" || line.length > MAX_SECRET_BYTES || /[\s\0]/.test(line)) throw unreadable(path, undefined);
   return line;
@@ -50,7 +64,7 @@ async function readLine(path: string): Promise<string> {
 function unreadable(path: string, cause: unknown): AirlockError {
   return new AirlockError("credentials-invalid", "a credential file cannot be used", {
     subject: path,
-    remedy: "the file has to be readable by this program and hold the key on one line, with nothing else",
+    remedy: REMEDY,
     cause,
   });
 }

@@ -31,7 +31,7 @@ export async function openWorld(): Promise<World> {
     const accessKeyIdFile = join(dir, `id-${keys}`);
     const secretAccessKeyFile = join(dir, `secret-${keys}`);
     await writeFile(accessKeyIdFile, `${accessKeyId}\n`);
-    await writeFile(secretAccessKeyFile, `${secretAccessKey}\n`);
+    await writeFile(secretAccessKeyFile, `${secretAccessKey}\n`, { mode: 0o600 });
     return {
       bucket,
       region: server.region,

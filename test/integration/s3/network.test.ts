@@ -31,7 +31,7 @@ before(async () => {
   dir = await mkdtemp(join(tmpdir(), "airlock-network-"));
   credentials = { kind: "files", accessKeyIdFile: join(dir, "id"), secretAccessKeyFile: join(dir, "secret") };
   await writeFile(join(dir, "id"), "AKIAEXAMPLE");
-  await writeFile(join(dir, "secret"), "secret");
+  await writeFile(join(dir, "secret"), "secret", { mode: 0o600 });
 });
 after(() => rm(dir, { recursive: true }));
 
@@ -218,7 +218,7 @@ describe("credential files, through the SDK's client", () => {
   it("are looked at again before long, so that a rotated key is used without a restart", async () => {
     const [id, secret] = [join(dir, "rotating-id"), join(dir, "rotating-secret")];
     await writeFile(id, "AKIAOLD");
-    await writeFile(secret, "old");
+    await writeFile(secret, "old", { mode: 0o600 });
     // as if it were read twenty seconds ago
     const client = new S3Client({
       region: "eu-west-1",

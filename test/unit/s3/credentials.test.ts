@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -16,7 +16,7 @@ describe("credentials from files", () => {
     id = join(dir, "id");
     secret = join(dir, "secret");
     await writeFile(id, "AKIA1\n");
-    await writeFile(secret, "one\n");
+    await writeFile(secret, "one\n", { mode: 0o600 });
   });
   afterEach(() => rm(dir, { recursive: true }));
 
@@ -46,6 +46,17 @@ describe("credentials from files", () => {
     await assert.rejects(fileCredentials(join(dir, "none"), secret)(), {
       code: "credentials-invalid",
       subject: join(dir, "none"),
+    });
+  });
+
+  it("whose secret others can read are refused, with the remedy; the key's id is no secret", async () => {
+    await chmod(id, 0o644);
+    assert.equal((await fileCredentials(id, secret)()).accessKeyId, "AKIA1");
+    await chmod(secret, 0o644);
+    await assert.rejects(fileCredentials(id, secret)(), {
+      code: "key-file",
+      subject: secret,
+      remedy: `chmod 600 ${secret}`,
     });
   });
 });
