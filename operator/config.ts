@@ -28,5 +28,5 @@ export const operatorSchema = z
 
 /** @throws {AirlockError} `config-invalid`, naming every fault */
 export function readOperatorConfig(file: string): Promise<OperatorConfig> {
-  return readConfig(file, operatorSchema);
+  return readConfig(file, operatorSchema, "write one (deploy/operator.yaml is a sample)");
 }

@@ -10,6 +10,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { getSystemErrorMessage } from "node:util";
 import { AirlockError, toAirlockError } from "./errors.ts";
 import { errorCode, replaceFile } from "./files.ts";
 
@@ -86,11 +87,18 @@ function readPid(file: string): number | null {
 
 function unusable(folder: string, cause: unknown): AirlockError {
   if (errorCode(cause) === "ENOSPC") return toAirlockError(cause);
-  const code = errorCode(cause);
-  const reason = code === undefined || code.startsWith("ERR_") ? String(cause) : code;
-  return new AirlockError("config-invalid", `the folder cannot be used: ${reason}`, {
+  return new AirlockError("config-invalid", `the folder cannot be used: ${reasonOf(cause)}`, {
     subject: folder,
     remedy: "name a folder on a local disk that the user that this runs as may write to",
     cause,
   });
+}
+
+/** In words, where there are any: what Node calls ENOTDIR is "not a directory". */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const words =
+    "errno" in cause && typeof cause.errno === "number" ? getSystemErrorMessage(cause.errno) : cause.message;
+  const code = errorCode(cause);
+  return code === undefined || code.startsWith("ERR_") ? words : `${words} (${code})`;
 }

@@ -12,8 +12,13 @@ const MAX_FAULTS = 50;
  * Reads a YAML file into what `schema` makes of it.
  * @throws {AirlockError} `config-invalid` with every fault on a line of its own: `FILE:LINE: path: found …, expected …`
  */
-export async function readConfig<Config>(file: string, schema: z.ZodType<Config>): Promise<Config> {
-  return parseConfig(await readBounded(file), file, schema);
+export async function readConfig<Config>(
+  file: string,
+  schema: z.ZodType<Config>,
+  /** What to do where there is none. */
+  howToMake = "make one with `init`",
+): Promise<Config> {
+  return parseConfig(await readBounded(file, howToMake), file, schema);
 }
 
 /** What {@link readConfig} does once the file is read. */
@@ -34,7 +39,7 @@ export function refuseUnserved(keys: readonly string[], file: string): void {
   });
 }
 
-async function readBounded(file: string): Promise<string> {
+async function readBounded(file: string, howToMake: string): Promise<string> {
   let bytes: Buffer;
   try {
     await using handle = await open(file, "r");
@@ -47,7 +52,7 @@ async function readBounded(file: string): Promise<string> {
     }
     bytes = buffer.subarray(0, length);
   } catch (cause) {
-    throw unreadable(file, cause);
+    throw unreadable(file, howToMake, cause);
   }
   if (bytes.length > MAX_BYTES) {
     throw new AirlockError("config-invalid", "the configuration is larger than 1 MiB", { subject: file });
@@ -59,12 +64,12 @@ async function readBounded(file: string): Promise<string> {
   }
 }
 
-function unreadable(file: string, cause: unknown): AirlockError {
+function unreadable(file: string, howToMake: string, cause: unknown): AirlockError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   if (code === "ENOENT") {
     return new AirlockError("config-invalid", "there is no configuration", {
       subject: file,
-      remedy: "make one with `init`, or name another with --config FILE",
+      remedy: `${howToMake}, or name another with --config FILE`,
       cause,
     });
   }

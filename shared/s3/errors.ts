@@ -50,7 +50,10 @@ function judgeAnswer(answer: StoreAnswer, call: Call): Verdict {
   return judgeByCode(answer, call) ?? judgeByStatus(answer, call);
 }
 
-const ACCESS_REMEDY = "compare this key's policy with the one that `init` prints for its role";
+const ACCESS_REMEDY =
+  "compare this key's policy with its role's: `init` prints a host's and the mover's two, deploy/iam/operator.json is the operator's";
+const NO_CREDENTIALS_REMEDY =
+  "set `credentials` to a profile that ~/.aws/config or ~/.aws/credentials has, or to two key files";
 const CREDENTIALS_REMEDY = "check the configured credentials, and whether the key is still active";
 const ENDPOINT_REMEDY = "check that `endpoint` is an S3 store's own address and that no proxy answers in its place";
 
@@ -193,7 +196,7 @@ function errorOfFailure(thrown: unknown, call: Call): AirlockError {
   const code = codeOf(thrown);
   if (thrown instanceof Error && /^(CredentialsProviderError|TokenProviderError|ProviderError)$/.test(thrown.name)) {
     return failure(
-      { code: "credentials-invalid", what: "no usable credentials were found", remedy: CREDENTIALS_REMEDY },
+      { code: "credentials-invalid", what: "no usable credentials were found", remedy: NO_CREDENTIALS_REMEDY },
       call,
       thrown,
     );
