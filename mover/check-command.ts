@@ -1,4 +1,5 @@
 import type { Io } from "../shared/cli.ts";
+import { isAirlockError } from "../shared/errors.ts";
 import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { moverDropZonePolicy, moverVaultPolicy, type Policy } from "../shared/policies.ts";
@@ -34,7 +35,7 @@ export async function runCheck(io: Io, pid: number): Promise<void> {
   refuseUnservedMoverKeys(config, io.configFile);
   parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid); // the daemon probes under the same names
-  const probed = await probeStores(config, io.abort);
+  const probed = await probeOrShowPolicies(config, io);
   const stores = rowsOf(config, probed);
   const keys = [await tryDropZoneKey(config, probed.dropZone.versioned, io.abort), await tryVaultKey(config, io.abort)];
   const wrong = keys.filter(({ findings }) => findings.some((finding) => finding.isExcess || isLacking(finding)));
@@ -56,16 +57,34 @@ export async function runCheck(io: Io, pid: number): Promise<void> {
     io.stderr.write(`airlock-mover: the mover would not start: ${refused.map(({ what }) => what).join("; ")}\n`);
 }
 
+/** Who is denied even this has not got the right policies yet. */
+async function probeOrShowPolicies(config: MoverConfig, io: Io): Promise<Probed> {
+  try {
+    return await probeStores(config, io.abort);
+  } catch (error) {
+    if (isAirlockError(error, "access-denied") && !io.json) {
+      const policies = { dropZone: dropZonePolicyOf(config, true), vault: vaultPolicyOf(config) };
+      io.stderr.write(
+        `airlock-mover: the two keys need these policies (the drop-zone with versions):\n${JSON.stringify(policies, null, 2)}\n`,
+      );
+    }
+    throw error;
+  }
+}
+
+function dropZonePolicyOf({ dropZone: { bucket, endpoint } }: MoverConfig, versioned: boolean): Policy {
+  return moverDropZonePolicy({ bucket, secureTransport: isSecure(endpoint), versioned });
+}
+
+function vaultPolicyOf({ vault: { bucket, endpoint }, verify }: MoverConfig): Policy {
+  return moverVaultPolicy({ bucket, secureTransport: isSecure(endpoint), verify });
+}
+
 async function tryDropZoneKey(config: MoverConfig, versioned: boolean, signal: AbortSignal): Promise<Key> {
   await using probe = await openMoverProbe(config.dropZone);
   const [host = ""] = config.hosts.keys();
   const findings = await tryDropZonePowers(probe, { mover: config.id, host, versioned }, signal);
-  const { bucket, endpoint } = config.dropZone;
-  return {
-    key: "drop-zone",
-    findings,
-    policy: moverDropZonePolicy({ bucket, secureTransport: isSecure(endpoint), versioned }),
-  };
+  return { key: "drop-zone", findings, policy: dropZonePolicyOf(config, versioned) };
 }
 
 async function tryVaultKey(config: MoverConfig, signal: AbortSignal): Promise<Key> {
@@ -74,8 +93,7 @@ async function tryVaultKey(config: MoverConfig, signal: AbortSignal): Promise<Ke
   await using probe = await openMoverProbe(config.vault);
   const archived = await findArchived(ledger, mover, signal);
   const findings = await tryVaultPowers(probe, { mover, verify, archived }, signal);
-  const { bucket, endpoint } = config.vault;
-  return { key: "vault", findings, policy: moverVaultPolicy({ bucket, secureTransport: isSecure(endpoint), verify }) };
+  return { key: "vault", findings, policy: vaultPolicyOf(config) };
 }
 
 function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row[] {
