@@ -76,7 +76,6 @@ const holdsSchema = z.strictObject({ holds: z.record(z.string(), z.record(z.stri
 const sealSchema = z.strictObject({ signature, key: keyId });
 
 export type SegmentHeader = Readonly<z.infer<typeof headerSchema>>;
-type Finding = Readonly<z.infer<typeof findingSchema>>;
 /** One line of the ledger. Sizes in bytes, times in ISO 8601 UTC with milliseconds. */
 export type Entry = Readonly<z.infer<typeof entrySchema>>;
 export type NewEntry = Omit<Entry, "index">;
