@@ -11,10 +11,14 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { getSystemErrorMessage } from "node:util";
-import { AirlockError, toAirlockError } from "./errors.ts";
+import { AirlockError } from "./errors.ts";
 import { errorCode, replaceFile } from "./files.ts";
 
+/** SQLite's primary result codes, the low byte of the extended ones. https://sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+/** Extended codes for a file that can't grow: IOERR_WRITE and IOERR_SHMSIZE. */
+const CANNOT_GROW: ReadonlySet<number> = new Set([778, 4874]);
 
 export interface ProcessLock {
   release(): void;
@@ -61,8 +65,22 @@ function openDatabase(folder: string, file: string): DatabaseSync {
 }
 
 function isBusy(error: unknown): boolean {
-  // extended result codes keep the primary one in their low byte
-  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+  return (sqliteCode(error) & 0xff) === SQLITE_BUSY;
+}
+
+/** EDQUOT and EFBIG: limits of a user, or of a process, on the same thing. */
+function isFull(error: unknown): boolean {
+  const extended = sqliteCode(error);
+  return (
+    (extended & 0xff) === SQLITE_FULL ||
+    CANNOT_GROW.has(extended) ||
+    ["ENOSPC", "EDQUOT", "EFBIG"].includes(errorCode(error) ?? "")
+  );
+}
+
+/** 0 for what is none of SQLite's errors. */
+function sqliteCode(error: unknown): number {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
 }
 
 function lockedBy(folder: string, cause: unknown): AirlockError {
@@ -86,7 +104,13 @@ function readPid(file: string): number | null {
 }
 
 function unusable(folder: string, cause: unknown): AirlockError {
-  if (errorCode(cause) === "ENOSPC") return toAirlockError(cause);
+  if (isFull(cause)) {
+    return new AirlockError("disk-full", "no space left in the folder", {
+      subject: folder,
+      remedy: "free some space on the disk that holds this folder, then run this again",
+      cause,
+    });
+  }
   return new AirlockError("config-invalid", `the folder cannot be used: ${reasonOf(cause)}`, {
     subject: folder,
     remedy: "name a folder on a local disk that the user that this runs as may write to",

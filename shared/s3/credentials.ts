@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import type { CredentialSource } from "../config/store-config.ts";
 import { AirlockError } from "../errors.ts";
-import { readSecretFile } from "../files.ts";
+import { errorCode, readSecretFile } from "../files.ts";
 
 const MAX_SECRET_BYTES = 4096;
 const REMEDY = "the file has to be readable by this program and hold the key on one line, with nothing else";
@@ -43,7 +43,7 @@ async function stampOf(path: string): Promise<string> {
     const { mtimeMs, size, ino } = await stat(path);
     return `${mtimeMs}:${size}:${ino}`;
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, reasonOf(error), error);
   }
 }
 
@@ -51,18 +51,24 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, reasonOf(error), error);
   }
 }
 
 function lineOf(text: string, path: string): string {
   const line = text.trim();
-  if (line === "" || line.length > MAX_SECRET_BYTES || /[\s\0]/.test(line)) throw unreadable(path, undefined);
+  if (line === "" || line.length > MAX_SECRET_BYTES || /[\s\0]/.test(line))
+    throw unreadable(path, "it does not hold one line with a key", undefined);
   return line;
 }
 
-function unreadable(path: string, cause: unknown): AirlockError {
-  return new AirlockError("credentials-invalid", "a credential file cannot be used", {
+function reasonOf(error: unknown): string {
+  const code = errorCode(error) ?? "unknown";
+  return code === "ENOENT" ? "there is no such file" : `it cannot be read: ${code}`;
+}
+
+function unreadable(path: string, reason: string, cause: unknown): AirlockError {
+  return new AirlockError("credentials-invalid", `a credential file cannot be used: ${reason}`, {
     subject: path,
     remedy: REMEDY,
     cause,
