@@ -1,5 +1,6 @@
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+import type { S3Options } from "../shared/s3/client.ts";
 import { openDropZoneSource } from "../shared/s3/drop-zone-source.ts";
 import { judgeStores, type Problem } from "../shared/s3/judge.ts";
 import { openLedgerStore } from "../shared/s3/ledger-store.ts";
@@ -21,17 +22,29 @@ export interface Probed {
   readonly problems: readonly Problem[];
 }
 
+/** How connections are made; nothing of it is for users to set. */
+export type Connecting = Pick<S3Options, "timeouts" | "retry">;
+
 /** Finds out what both stores keep of S3's promises, and whether that is enough. */
-export async function probeStores(config: MoverConfig, signal: AbortSignal): Promise<Probed> {
-  const dropZone = await probeDropZone(config.dropZone, config.id, signal);
-  const vault = await probeVault(config.vault, config.id, signal);
+export async function probeStores(
+  config: MoverConfig,
+  signal: AbortSignal,
+  connecting: Connecting = {},
+): Promise<Probed> {
+  const dropZone = await probeDropZone(config.dropZone, config.id, signal, connecting);
+  const vault = await probeVault(config.vault, config.id, signal, connecting);
   const foreign = Array.from(config.hosts.values()).some((host) => host.foreign);
   return { dropZone, vault, problems: judgeStores(dropZone, vault, { verify: config.verify, foreign }) };
 }
 
 /** @throws {AirlockError} `store-unsafe` with every reason and remedy */
-export async function openStores(config: MoverConfig, log: Log, signal: AbortSignal): Promise<Stores> {
-  const { dropZone, vault, problems } = await probeStores(config, signal);
+export async function openStores(
+  config: MoverConfig,
+  log: Log,
+  signal: AbortSignal,
+  connecting: Connecting = {},
+): Promise<Stores> {
+  const { dropZone, vault, problems } = await probeStores(config, signal, connecting);
   log.info("probed", { ...flatten("dropZone", dropZone), ...flatten("vault", vault) });
   for (const { severity, store, what, remedy } of problems) {
     if (severity === "warn") log.warn("store-weak", { store, reason: what, remedy });
@@ -44,15 +57,18 @@ export async function openStores(config: MoverConfig, log: Log, signal: AbortSig
   await using opened = new AsyncDisposableStack();
   const maxConnections = config.concurrency * 2 + 4; // a large object's lanes, the listing and the ledger come on top
   const stores = {
-    dropZone: opened.use(await openDropZoneSource(config.dropZone, { versioned: dropZone.versioned, maxConnections })),
+    dropZone: opened.use(
+      await openDropZoneSource(config.dropZone, { ...connecting, versioned: dropZone.versioned, maxConnections }),
+    ),
     vault: opened.use(
       await openVaultWriter(config.vault, {
+        ...connecting,
         storageClass: config.storageClass,
         integrity: chooseIntegrity(vault),
         maxConnections,
       }),
     ),
-    ledgerStore: opened.use(await openLedgerStore(config.vault, config.id)),
+    ledgerStore: opened.use(await openLedgerStore(config.vault, config.id, connecting)),
   };
   const owned = opened.move();
   return { ...stores, [Symbol.asyncDispose]: () => owned.disposeAsync() };

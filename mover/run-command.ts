@@ -9,7 +9,7 @@ import { readMoverConfig, refuseUnservedMoverKeys } from "./config.ts";
 import { runDaemon } from "./daemon.ts";
 import { LedgerWriter } from "./ledger-writer.ts";
 import { MemoryWindow } from "./memory.ts";
-import { openStores } from "./open-stores.ts";
+import { openStores, type Connecting } from "./open-stores.ts";
 import { Releaser } from "./release.ts";
 import { statusFile, type Status } from "./status.ts";
 
@@ -17,13 +17,13 @@ export interface RunOptions {
   readonly once?: true;
 }
 
-export async function runRun(io: Io, options: RunOptions, pid: number): Promise<void> {
+export async function runRun(io: Io, options: RunOptions, pid: number, connecting: Connecting = {}): Promise<void> {
   const { drain, abort, log } = io;
   const config = await readMoverConfig(io.configFile);
   refuseUnservedMoverKeys(config, io.configFile);
   const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid);
-  await using stores = await openStores(config, log, abort);
+  await using stores = await openStores(config, log, abort, connecting);
   const timing = realTiming;
   const ledger = await LedgerWriter.open({
     mover: config.id,
