@@ -96,7 +96,7 @@ export interface StartOptions {
 }
 
 /** Compiling the programs anew is half of what a short run costs. */
-const COMPILE_CACHE = join(root, "node_modules/.cache/node-compile");
+export const COMPILE_CACHE = join(root, "node_modules/.cache/node-compile");
 
 const MAINS = { uploader: "uploader/main.ts", mover: "mover/main.ts", operator: "operator/main.ts" };
 

@@ -12,6 +12,7 @@ import type { StoreConfig } from "../../../shared/config/store-config.ts";
 import type { PublicKey } from "../../../shared/keys.ts";
 import type { VaultName } from "../../../shared/names.ts";
 import { startS3Server, type Credentials, type S3Server } from "../../s3-server/server.ts";
+import { COMPILE_CACHE } from "../../support/world.ts";
 import type { FixtureLedger, FixtureObject } from "../../unit/operator/fixture.ts";
 
 const MAIN = new URL("../../../operator/main.ts", import.meta.url).pathname;
@@ -151,7 +152,7 @@ function startAirlock(
 ): ChildProcessWithoutNullStreams {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder, ...env },
+    env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: folder, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     timeout: 60_000,
     killSignal: "SIGKILL",
   });
