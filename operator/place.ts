@@ -49,7 +49,7 @@ export async function createTemporaryFolder(folder: string): Promise<TemporaryFo
 }
 
 /** @throws {AirlockError} `target-exists` when something has that name, a dangling link included */
-export async function requireFree(path: string): Promise<void> {
+export async function requireFree(path: string | Buffer): Promise<void> {
   if (await exists(path)) throw targetExists(path);
 }
 
@@ -75,24 +75,29 @@ export async function placeFile(temporary: TemporaryFile, path: string): Promise
 export async function placeFolderContents(from: string, to: string): Promise<readonly string[]> {
   // An archive may have set the folder's own mode (as its member `./`) to one that forbids moving things out of it.
   await chmod(from, 0o700);
-  const names = await readdir(from);
-  for (const name of names) await requireFree(join(to, name));
-  const moved: string[] = [];
+  // As bytes: not every file system's names are UTF-8.
+  const names = await readdir(from, { encoding: "buffer" });
+  for (const name of names) await requireFree(entryOf(to, name));
+  const moved: Buffer[] = [];
   try {
     for (const name of names) {
-      await requireFree(join(to, name));
-      await moveEntry(join(from, name), join(to, name));
+      await requireFree(entryOf(to, name));
+      await moveEntry(entryOf(from, name), entryOf(to, name));
       moved.push(name);
     }
   } catch (error) {
-    for (const name of moved) await moveEntry(join(to, name), join(from, name));
+    for (const name of moved) await moveEntry(entryOf(to, name), entryOf(from, name));
     throw error;
   }
-  return names;
+  return names.map((name) => name.toString());
+}
+
+function entryOf(folder: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), name]);
 }
 
 /** Moving a folder writes its `..`, so without root's rights one that is write-protected has to be opened for it. */
-async function moveEntry(from: string, to: string): Promise<void> {
+async function moveEntry(from: Buffer, to: Buffer): Promise<void> {
   const { mode } = await lstat(from);
   try {
     await rename(from, to);
@@ -110,7 +115,7 @@ export async function ensureFolder(path: string): Promise<boolean> {
   return made === undefined;
 }
 
-async function exists(path: string): Promise<boolean> {
+async function exists(path: string | Buffer): Promise<boolean> {
   try {
     await lstat(path);
     return true;
@@ -120,9 +125,9 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function targetExists(path: string, cause?: unknown): AirlockError {
+function targetExists(path: string | Buffer, cause?: unknown): AirlockError {
   return new AirlockError("target-exists", "there is something of that name already, and nothing is overwritten", {
-    subject: path,
+    subject: path.toString(),
     remedy: "restore into another folder with --to, or move what is there out of the way",
     cause,
   });

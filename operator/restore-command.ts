@@ -72,7 +72,7 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
   }
 }
 
-function describeRestored({ object, paths, signer, waived, encoding }: Restored): string {
+function describeRestored({ object, paths, signer, waived, encoding, remarks }: Restored): string {
   const { sizeBytes, sha256, at, host, mover, segment } = object;
   const lines = [
     `restored ${printable(object.set === null ? object.key : object.group)} as of ${formatTime(at)} UTC, the time at which it was recorded`,
@@ -82,7 +82,7 @@ function describeRestored({ object, paths, signer, waived, encoding }: Restored)
     signer === null
       ? `  signed    by nobody: that ${host} made it can't be shown; the bytes are the ones that the mover recorded`
       : `  signed    by ${host}, key ${signer.id}`,
-    ...waived.map((reason) => `  WARNING   ${printable(reason)}`),
+    ...[...waived, ...remarks].map((reason) => `  WARNING   ${printable(reason)}`),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -94,7 +94,7 @@ function describePaths(paths: readonly string[]): string[] {
   return paths.length > PATHS_SHOWN ? [...shown, `and ${paths.length - PATHS_SHOWN} more`] : shown;
 }
 
-function restoredValue({ object, paths, signer, waived, encoding }: Restored): object {
+function restoredValue({ object, paths, signer, waived, encoding, remarks }: Restored): object {
   return {
     host: object.host,
     set: object.set,
@@ -108,5 +108,6 @@ function restoredValue({ object, paths, signer, waived, encoding }: Restored): o
     mover: object.mover,
     segment: object.segment,
     paths,
+    remarks,
   };
 }

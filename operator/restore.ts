@@ -56,7 +56,11 @@ export interface Restored extends Vouched {
   readonly paths: readonly string[];
   /** What was undone, in the order in which it had been done. */
   readonly encoding: readonly EncodingStep[];
+  /** What tar said of what could not be restored to a file, such as an attribute that only root may set. */
+  readonly remarks: readonly string[];
 }
+
+type Placed = Pick<Restored, "paths" | "remarks">;
 
 /**
  * Restores one object. Nothing gets its final name before all of this is proven: the ledger's signatures and chain, the
@@ -78,11 +82,11 @@ export async function restore(request: RestoreRequest, context: RestoreContext):
     );
   }
   const plan: Plan = { object, encoding, identities: encoding.includes("age") ? await context.readIdentities() : [] };
-  const paths =
+  const placed =
     typeof request.to === "string"
       ? await restoreToFolder(plan, request.to, context)
       : await restoreToStream(plan, request.to, context);
-  return { ...vouched, object, paths, encoding };
+  return { ...vouched, object, ...placed, encoding };
 }
 
 interface Plan {
@@ -107,15 +111,15 @@ async function findObject({ selector, at }: RestoreRequest, context: RestoreCont
   return chooser.choose();
 }
 
-async function restoreToStream(plan: Plan, to: Writable, context: RestoreContext): Promise<readonly string[]> {
+async function restoreToStream(plan: Plan, to: Writable, context: RestoreContext): Promise<Placed> {
   await using stored = await createTemporaryFile(tmpdir());
   await download(plan.object, stored, context);
   const decoded = decodeStream(readBack(stored), plan.encoding, plan.identities);
   await pipeline(Readable.from(decoded, { objectMode: false }), to, { end: false, signal: context.signal });
-  return [];
+  return { paths: [], remarks: [] };
 }
 
-async function restoreToFolder(plan: Plan, folder: string, context: RestoreContext): Promise<readonly string[]> {
+async function restoreToFolder(plan: Plan, folder: string, context: RestoreContext): Promise<Placed> {
   const { object, encoding } = plan;
   const isArchive = encoding.includes("tar");
   const path = join(folder, decodedName(fileNameOf(object), encoding));
@@ -128,14 +132,14 @@ async function restoreToFolder(plan: Plan, folder: string, context: RestoreConte
   await download(object, stored, context);
   if (encoding.length === 0) {
     await placeFile(stored, path);
-    return [path];
+    return { paths: [path], remarks: [] };
   }
   const decoded = decodeStream(readBack(stored), encoding, plan.identities);
   if (isArchive) {
     await using fresh = await createTemporaryFolder(folder);
-    await unpackTar(decoded, fresh.path, context);
+    const remarks = await unpackTar(decoded, fresh.path, context);
     const names = await placeFolderContents(fresh.path, folder);
-    return names.map((name) => join(folder, name));
+    return { paths: names.map((name) => join(folder, name)), remarks };
   }
   await using result = await createTemporaryFile(folder);
   for await (const piece of decoded) {
@@ -143,7 +147,7 @@ async function restoreToFolder(plan: Plan, folder: string, context: RestoreConte
     await result.append(piece);
   }
   await placeFile(result, path);
-  return [path];
+  return { paths: [path], remarks: [] };
 }
 
 /** Stored bytes into the file, and the proof that they are the ones that the ledger recorded. */

@@ -5,8 +5,20 @@ import { AirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
 
 const MAX_STDERR_CHARACTERS = 2000;
-/** What `airlock-uploader` asks tar to store, it is asked here to give back. */
-const EXTRACT = ["--extract", "--file=-", "--preserve-permissions", "--xattrs", "--xattrs-include=*", "--acls"];
+/**
+ * What `airlock-uploader` asks tar to store, it is asked here to give back. Owners go by number: whose names these are
+ * is the host's to say, and this may be another machine.
+ */
+const EXTRACT = [
+  "--extract",
+  "--file=-",
+  "--preserve-permissions",
+  "--numeric-owner",
+  "--xattrs",
+  "--xattrs-include=*",
+  "--acls",
+  "--warning=no-timestamp",
+];
 
 export interface UnpackOptions {
   /** The environment to find `tar` in; its TAR_OPTIONS don't count, which could undo what keeps an archive inside. */
@@ -19,13 +31,15 @@ export interface UnpackOptions {
  * members with `..` are refused, and links that lead out are made only after everything else, so that nothing is
  * written through them. https://www.gnu.org/software/tar/manual/html_node/Integrity.html
  * @param into an empty folder that nobody else uses; what is in it after a failure is to be thrown away
+ * @returns what tar said of what this user, file system or machine could not take (an attribute, an ACL's user); the
+ * files themselves are whole
  * @throws {AirlockError} `command-failed`, or what the archive's own stream throws
  */
 export async function unpackTar(
   archive: AsyncIterable<Uint8Array>,
   into: string,
   options: UnpackOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   await using tar = startTar([...EXTRACT, `--directory=${into}`], options);
   // Both are waited for: the archive's own error says more than that of a tar which saw its input end.
   const [fed, ended] = await Promise.allSettled([
@@ -36,6 +50,8 @@ export async function unpackTar(
   if (fed.status === "rejected" && !isClosedPipe(fed.reason)) throw fed.reason;
   if (ended.status === "rejected") throw ended.reason;
   if (fed.status === "rejected") throw fed.reason;
+  const said = tar.stderrText();
+  return said === "" ? [] : said.split("\n");
 }
 
 /** What writing to a program that has ended gives: why it ended is the error to tell. */
@@ -60,6 +76,7 @@ interface RunningTar extends AsyncDisposable {
   readonly stdin: Writable;
   readonly ended: Promise<void>;
   stdoutText(): string;
+  stderrText(): string;
 }
 
 function startTar(args: readonly string[], { env, signal }: UnpackOptions): RunningTar {
@@ -96,6 +113,7 @@ function startTar(args: readonly string[], { env, signal }: UnpackOptions): Runn
     stdin: child.stdin,
     ended,
     stdoutText: stdout,
+    stderrText: stderr,
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       await Promise.allSettled([ended]);

@@ -1,6 +1,6 @@
 /**
  * Other people's programs that the interoperability tests use: age, zstd, tar and sha256sum to restore without
- * Airlock, s3cmd as a second S3 client.
+ * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders.
  */
 import { join } from "node:path";
 import { installFolder } from "./cache.ts";
@@ -12,7 +12,7 @@ const S3CMD_VERSION = "2.4.0";
 const age = installFolder("age", AGE_VERSION);
 const s3cmd = installFolder("s3cmd", S3CMD_VERSION);
 
-/** Paths to run; `zstd`, `tar` and `sha256sum` are the system's. */
+/** Paths to run; all others are the system's. */
 export const TOOLS = {
   age: join(age, "age"),
   ageKeygen: join(age, "age-keygen"),
@@ -27,6 +27,9 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["zstd", () => installSystemProgram("zstd", "zstd")],
   ["tar", () => installSystemProgram("tar", "tar")],
   ["sha256sum", () => installSystemProgram("sha256sum", "coreutils")],
+  ["rsync", () => installSystemProgram("rsync", "rsync")],
+  ["setfattr", () => installSystemProgram("setfattr", "attr")],
+  ["setfacl", () => installSystemProgram("setfacl", "acl")],
 ]);
 
 async function installSystemProgram(program: string, debianPackage: string): Promise<string> {

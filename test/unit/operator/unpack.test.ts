@@ -33,21 +33,25 @@ interface Member {
   readonly link?: string;
   readonly content?: string;
   readonly mode?: number;
+  /** A number, and a name that says otherwise. */
+  readonly owner?: { readonly uid: number; readonly name: string };
 }
 
 /** A ustar archive, byte by byte: no tar would make these. https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html */
 function makeTar(members: readonly Member[]): Buffer {
-  const blocks = members.flatMap(({ name, type = "0", link = "", content = "", mode = 0o644 }) => {
+  const blocks = members.flatMap(({ name, type = "0", link = "", content = "", mode = 0o644, owner }) => {
     const header = Buffer.alloc(512);
     header.write(name, 0);
     header.write(`${mode.toString(8).padStart(7, "0")}\0`, 100);
     header.write("0000000\0".repeat(2), 108);
+    if (owner !== undefined) header.write(`${owner.uid.toString(8).padStart(7, "0")}\0`, 108);
     header.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
     header.write("00000000000\0", 136);
     header.write(" ".repeat(8), 148);
     header.write(type, 156);
     header.write(link, 157);
     header.write("ustar\x0000", 257);
+    header.write(owner?.name ?? "", 265);
     const sum = header.reduce((total, byte) => total + byte, 0);
     header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
     const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
@@ -61,7 +65,8 @@ async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, un
   yield bytes;
 }
 
-const unpack = (members: readonly Member[]): Promise<void> => unpackTar(onePiece(makeTar(members)), into, options);
+const unpack = (members: readonly Member[]): Promise<readonly string[]> =>
+  unpackTar(onePiece(makeTar(members)), into, options);
 
 /** Nothing outside the folder came to be or changed. */
 async function assertContained(): Promise<void> {
@@ -196,6 +201,27 @@ test("a machine without tar, and one with another tar, are told so", async () =>
   await chmod(join(bin, "tar"), 0o755);
   await assert.rejects(requireGnuTar({ env: { PATH: `${bin}${delimiter}/bin` }, signal }), /not GNU tar/);
   await requireGnuTar(options);
+});
+
+test("owners are given back by number, whatever this machine calls them, and only by root", async () => {
+  assert.deepEqual(await unpack([{ name: "f", owner: { uid: 4242, name: "daemon" } }]), []);
+  const own = process.getuid?.();
+  assert.equal((await lstat(join(into, "f"))).uid, own === 0 ? 4242 : own);
+});
+
+test("what tar says of an archive that it unpacks all the same is handed on", async () => {
+  const said = await unpack([{ name: "/absolute", content: "x" }]);
+  assert.match(said.join("\n"), /Removing leading `\/' from member names/);
+});
+
+test("a name that is not UTF-8 stays as it is", async () => {
+  const [from, to] = [join(into, "from"), join(into, "to")];
+  const name = Buffer.from([0x62, 0xff, 0xfe]);
+  await mkdir(from);
+  await mkdir(to);
+  await writeFile(Buffer.concat([Buffer.from(`${from}/`), name]), "x");
+  await placeFolderContents(from, to);
+  assert.deepEqual(await readdir(to, { encoding: "buffer" }), [name]);
 });
 
 test("contents are moved whole or not at all, and over nothing", async () => {
