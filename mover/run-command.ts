@@ -4,7 +4,7 @@ import { readSecretFile, replaceFile } from "../shared/files.ts";
 import { formatBytes } from "../shared/config/units.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { lockFolder } from "../shared/process-lock.ts";
-import { realTiming } from "../shared/retry.ts";
+import { realTiming, type Timing } from "../shared/retry.ts";
 import { readMoverConfig, refuseUnservedMoverKeys } from "./config.ts";
 import { runDaemon } from "./daemon.ts";
 import { LedgerWriter } from "./ledger-writer.ts";
@@ -17,14 +17,24 @@ export interface RunOptions {
   readonly once?: true;
 }
 
-export async function runRun(io: Io, options: RunOptions, pid: number, connecting: Connecting = {}): Promise<void> {
+/** What is the machine's own, for whoever runs this from code: how connections are made, and time. */
+export interface Surroundings {
+  readonly connecting: Connecting;
+  readonly timing: Timing;
+}
+
+export async function runRun(
+  io: Io,
+  options: RunOptions,
+  pid: number,
+  { connecting = {}, timing = realTiming }: Partial<Surroundings> = {},
+): Promise<void> {
   const { drain, abort, log } = io;
   const config = await readMoverConfig(io.configFile);
   refuseUnservedMoverKeys(config, io.configFile);
   const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid);
   await using stores = await openStores(config, log, abort, connecting);
-  const timing = realTiming;
   const ledger = await LedgerWriter.open({
     mover: config.id,
     key,
