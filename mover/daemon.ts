@@ -270,12 +270,13 @@ class Daemon {
 
   async #publishRegularly(ended: AbortSignal): Promise<void> {
     for (;;) {
+      const isLast = ended.aborted; // what ends while one is being written is in the next
       try {
         await this.#options.publish(this.#status());
       } catch (thrown) {
         this.#log.failure("failed", toAirlockError(thrown)); // a full disk must not stop the moving
       }
-      if (ended.aborted) return;
+      if (isLast) return;
       await this.#wait(STATUS_INTERVAL_MS, ended);
     }
   }
