@@ -90,7 +90,7 @@ async function* encryptChunks(
     for await (const data of source) {
       for (let offset = 0; offset < data.length;) {
         if (filled === CHUNK_BYTES) {
-          yield seal(pending, false);
+          yield* seal(pending, false);
           filled = 0;
         }
         const taken = Math.min(CHUNK_BYTES - filled, data.length - offset);
@@ -99,13 +99,14 @@ async function* encryptChunks(
         offset += taken;
       }
     }
-    yield seal(pending.subarray(0, filled), true);
+    yield* seal(pending.subarray(0, filled), true);
   } finally {
     pending.fill(0);
   }
 }
 
-function createSealer(key: Uint8Array): (chunk: Uint8Array, isLast: boolean) => Buffer {
+/** Ciphertext and tag as they come: one buffer of both would be a copy of every byte. */
+function createSealer(key: Uint8Array): (chunk: Uint8Array, isLast: boolean) => Buffer[] {
   const nonce = Buffer.alloc(12);
   let counter = 0;
   return (chunk, isLast) => {
@@ -114,6 +115,6 @@ function createSealer(key: Uint8Array): (chunk: Uint8Array, isLast: boolean) => 
     nonce.writeUInt8(isLast ? 1 : 0, 11);
     counter += 1;
     const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES });
-    return Buffer.concat([cipher.update(chunk), cipher.final(), cipher.getAuthTag()]);
+    return [cipher.update(chunk), cipher.final(), cipher.getAuthTag()];
   };
 }

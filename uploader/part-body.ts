@@ -22,12 +22,25 @@ export function partsInFlight(sizeBytes: number): number {
   return sizeBytes <= MAX_MEMORY_PART_BYTES ? 4 : 1;
 }
 
-/** Takes up to `sizeBytes` from the reader; less only at its end. */
-export async function holdPart(reader: ByteReader, sizeBytes: number, spoolFolder: string): Promise<HeldPart> {
-  if (sizeBytes > MAX_MEMORY_PART_BYTES) return holdInFile(reader, sizeBytes, spoolFolder);
-  const buffer = Buffer.allocUnsafeSlow(sizeBytes);
-  const length = await reader.read(buffer);
-  return { body: buffer.subarray(0, length), [Symbol.asyncDispose]: () => Promise.resolve() };
+/** Takes up to `sizeBytes` from a reader; less only at its end. */
+export type HoldPart = (reader: ByteReader, sizeBytes: number) => Promise<HeldPart>;
+
+/** For the parts of one upload, whose memory is used again for later ones: new memory costs as much as hashing it. */
+export function createPartHolder(spoolFolder: string): HoldPart {
+  const unused: Buffer[] = [];
+  return async (reader, sizeBytes) => {
+    if (sizeBytes > MAX_MEMORY_PART_BYTES) return holdInFile(reader, sizeBytes, spoolFolder);
+    const last = unused.pop();
+    const buffer = last?.length === sizeBytes ? last : Buffer.allocUnsafeSlow(sizeBytes);
+    const length = await reader.read(buffer);
+    return {
+      body: buffer.subarray(0, length),
+      [Symbol.asyncDispose]() {
+        unused.push(buffer);
+        return Promise.resolve();
+      },
+    };
+  };
 }
 
 async function holdInFile(reader: ByteReader, sizeBytes: number, spoolFolder: string): Promise<HeldPart> {

@@ -2,7 +2,7 @@ import { AirlockError } from "../shared/errors.ts";
 import type { MultipartUpload, UploadedPart } from "../shared/stores.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { repeatSafely, retryContextOf } from "./creating.ts";
-import { holdPart, partsInFlight, type HeldPart } from "./part-body.ts";
+import { createPartHolder, partsInFlight, type HeldPart } from "./part-body.ts";
 import { MAX_PARTS, partSizeAt } from "./part-size.ts";
 import type { PublishContext } from "./publish-context.ts";
 
@@ -23,6 +23,7 @@ export async function uploadParts(
   failure.promise.catch(() => undefined);
   const parts: UploadedPart[] = [];
   const inFlight = new Set<Promise<void>>();
+  const hold = createPartHolder(context.spoolFolder);
 
   const send = async (number: number, part: HeldPart): Promise<void> => {
     await using held = part;
@@ -41,7 +42,7 @@ export async function uploadParts(
     for (let number = 1; !(await unlessFailed(reader.isAtEnd())); number++) {
       if (number > MAX_PARTS) throw tooLarge(upload.key, reader.sizeBytes);
       const sizeBytes = partSizeAt(number, expectedBytes);
-      start(number, await unlessFailed(holdPart(reader, sizeBytes, context.spoolFolder)));
+      start(number, await unlessFailed(hold(reader, sizeBytes)));
       while (inFlight.size >= partsInFlight(sizeBytes)) await unlessFailed(Promise.race(inFlight));
     }
     await unlessFailed(Promise.all(inFlight));
