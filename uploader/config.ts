@@ -16,6 +16,7 @@ import {
   webAddress,
 } from "../shared/config/values.ts";
 import { isObjectName } from "../shared/names.ts";
+import type { Compression } from "./encode.ts";
 
 export interface UploaderConfig {
   readonly host: string;
@@ -23,7 +24,7 @@ export interface UploaderConfig {
   readonly signingKeyFile: string;
   /** `none` only where the configuration says so in that word. */
   readonly encrypt: { readonly recipients: readonly string[] } | "none";
-  readonly compress: "zstd" | "none";
+  readonly compress: Compression | "none";
   /** null: no limit. */
   readonly bandwidthBytesPerSecond: number | null;
   /** A folder. */
@@ -163,6 +164,30 @@ const encrypt = z.union(
   { error: ENCRYPT },
 );
 
+const ZSTD_LEVEL = 3;
+const LEVEL = "a whole number from 1 to 19; the default is 3";
+/** Up to 27: zstd decompresses that, and no more, without being told to. */
+const LONG = "a whole number from 20 to 27: the window is 2 to that power of bytes";
+const compress = z
+  .union(
+    [
+      z.enum(["zstd", "none"]),
+      z.strictObject({
+        zstd: z.strictObject({
+          level: z.int({ error: LEVEL }).min(1, { error: LEVEL }).max(19, { error: LEVEL }).optional(),
+          long: z.int({ error: LONG }).min(20, { error: LONG }).max(27, { error: LONG }).optional(),
+        }),
+      }),
+    ],
+    { error: "zstd, none, or { zstd: { level: 1 to 19, long: 20 to 27 } }" },
+  )
+  .default("zstd")
+  .transform((given): Compression | "none" => {
+    if (given === "none") return given;
+    const { level = ZSTD_LEVEL, long = null } = given === "zstd" ? {} : given.zstd;
+    return { level, windowLog: long };
+  });
+
 const notify = z
   .strictObject({
     success: webAddress.optional(),
@@ -177,7 +202,7 @@ export const uploaderSchema = z
     dropZone: storeSchema({}),
     signingKey: absolutePath,
     encrypt,
-    compress: z.enum(["zstd", "none"]).default("zstd"),
+    compress,
     bandwidth: sizeSchema({ min: "1kB" }).optional(),
     spool: absolutePath,
     sets: mapOf(setName, set).default(new Map()),

@@ -3,8 +3,15 @@ import { constants, createZstdCompress } from "node:zlib";
 import type { EncodingStep } from "../shared/statement.ts";
 import { encryptAge } from "./age-payload.ts";
 
+export interface Compression {
+  /** zstd's, 1 to 19. */
+  readonly level: number;
+  /** Binary logarithm of the window that long mode searches, in bytes; null: without long mode. */
+  readonly windowLog: number | null;
+}
+
 export interface Encoding {
-  readonly compress: { readonly level: number } | null;
+  readonly compress: Compression | null;
   /** null: stored unencrypted. Never empty. */
   readonly recipients: readonly string[] | null;
 }
@@ -20,7 +27,7 @@ export function encodingSteps(encoding: Encoding, isTar: boolean): EncodingStep[
 
 /** The stored bytes of a source, with no more of it in memory than the steps' own buffers. */
 export function encodeStream(source: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncIterable<Uint8Array> {
-  const compressed = encoding.compress === null ? source : compress(source, encoding.compress.level);
+  const compressed = encoding.compress === null ? source : compress(source, encoding.compress);
   return encoding.recipients === null ? compressed : encryptAge(compressed, encoding.recipients);
 }
 
@@ -30,10 +37,14 @@ export function encodeStream(source: AsyncIterable<Uint8Array>, encoding: Encodi
  */
 async function* compress(
   source: AsyncIterable<Uint8Array>,
-  level: number,
+  { level, windowLog }: Compression,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const longMode =
+    windowLog === null
+      ? {}
+      : { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_windowLog]: windowLog };
   const zstd = createZstdCompress({
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1, ...longMode },
     chunkSize: 256 * 1024,
   });
   pipeline(Readable.from(source, { objectMode: false, highWaterMark: 256 * 1024 }), zstd, () => {

@@ -14,7 +14,6 @@ import { openSource, type Input } from "./put-source.ts";
 
 /** The set of what `check` puts; nothing else goes there. */
 export const CHECK_SET = "check";
-const ZSTD_LEVEL = 3;
 
 export interface PutOptions {
   readonly set: string;
@@ -35,7 +34,7 @@ export async function runPut(
   const config = await readUploaderConfig(io.configFile);
   const { env, stdin, log, abort: signal } = io;
   const encoding = encodingOf(config);
-  const source = await openSource(input, {
+  const given = await openSource(input, {
     set,
     givenName: name ?? null,
     encoding,
@@ -51,6 +50,8 @@ export async function runPut(
     return pass(sizeBytes);
   };
   await using opened = await openContext(config, owner, io, onBytes);
+  await using begun = await given.begin(signal);
+  const { source } = begun;
   progress = startProgress({
     label: source.name,
     totalBytes: source.expectedBytes,
@@ -74,7 +75,7 @@ function printPublished(published: Published, io: Io): void {
 
 function encodingOf(config: UploaderConfig): Encoding {
   return {
-    compress: config.compress === "zstd" ? { level: ZSTD_LEVEL } : null,
+    compress: config.compress === "none" ? null : config.compress,
     recipients: config.encrypt === "none" ? null : config.encrypt.recipients,
   };
 }

@@ -7,6 +7,7 @@ import { encodeStream, encodingSteps, type Encoding } from "./encode.ts";
 import { inspectPath, readFile } from "./file-source.ts";
 import { baseNameOf, objectName } from "./object-name.ts";
 import type { UploadSource } from "./publish-context.ts";
+import { beginStream, isCompressible, type BegunStream } from "./sample.ts";
 import { readTar } from "./tar-source.ts";
 
 /** What `put` was told to store. */
@@ -34,22 +35,52 @@ interface Raw {
   open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
+/** What is going to be stored, looked at but not read yet. */
+export interface OpenedSource {
+  /** Reads as much as it takes to know how it will be stored, and so what it will be called. */
+  begin(signal: AbortSignal): Promise<BegunSource>;
+}
+
+export interface BegunSource extends AsyncDisposable {
+  readonly source: UploadSource;
+}
+
 /** @throws {AirlockError} `source-unreadable`, or `usage` for a name that can't be an object's */
-export async function openSource(input: Input, options: SourceOptions): Promise<UploadSource> {
+export async function openSource(input: Input, options: SourceOptions): Promise<OpenedSource> {
   const raw = await openRaw(input, options);
-  const { encoding, set, givenName } = options;
+  const base = options.givenName ?? baseNameOf(input.kind === "paths" ? input.paths : [], options.set);
+  // A name that was given fits with all suffixes or not at all, whatever the sample will say.
+  objectName(base, encodingSteps(options.encoding, raw.isTar), options.givenName !== null);
+  return { begin: (signal) => beginSource(raw, base, options, signal) };
+}
+
+/** A single stream that compression gains nothing with is stored without; an archive's first file says nothing of its next. */
+async function beginSource(raw: Raw, base: string, options: SourceOptions, signal: AbortSignal): Promise<BegunSource> {
+  await using opening = new AsyncDisposableStack();
+  let { encoding } = options;
+  let begun: BegunStream | null = null;
+  if (encoding.compress !== null && !raw.isTar) {
+    begun = opening.use(await beginStream((reading) => raw.open(reading), signal));
+    if (!(await isCompressible(begun.sample))) encoding = { ...encoding, compress: null };
+  }
+  const openRawAgain = (reading: AbortSignal): AsyncIterable<Uint8Array> => {
+    const first = begun;
+    begun = null;
+    return first === null ? raw.open(reading) : first.readAll(reading);
+  };
   const steps = encodingSteps(encoding, raw.isTar);
-  const base = givenName ?? baseNameOf(input.kind === "paths" ? input.paths : [], set);
-  return {
-    set,
-    name: objectName(base, steps, givenName !== null),
+  const source: UploadSource = {
+    set: options.set,
+    name: objectName(base, steps, options.givenName !== null),
     encoding: steps,
     startedAt: options.startedAt,
     expectedBytes: encodedSize(raw.sizeBytes, encoding),
     // age takes a new key each time, and what comes through a pipe is gone
     isRepeatable: raw.isFile && encoding.recipients === null,
-    open: (signal) => encodeStream(raw.open(signal), encoding),
+    open: (reading) => encodeStream(openRawAgain(reading), encoding),
   };
+  const stack = opening.move();
+  return { source, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** Nearly: without age's header. Nobody knows what compression makes of it. */

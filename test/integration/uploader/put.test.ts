@@ -43,10 +43,11 @@ describe("airlock-uploader put", () => {
   }
 
   async function decode({ body, statement }: StoredObject): Promise<Buffer> {
-    assert.deepEqual(statement.encoding.slice(-2), ["zstd", "age"]);
+    assert.equal(statement.encoding.at(-1), "age");
     const decrypter = new Decrypter();
     decrypter.addIdentity(identity);
-    return zstdDecompressSync(await decrypter.decrypt(body));
+    const bytes = Buffer.from(await decrypter.decrypt(body));
+    return statement.encoding.includes("zstd") ? zstdDecompressSync(bytes) : bytes;
   }
 
   /** As somebody without Airlock would: a path below `into`. */
@@ -61,9 +62,10 @@ describe("airlock-uploader put", () => {
 
   it("stores a file as itself, under its own name", async () => {
     const path = join(files, "notes.txt");
-    await writeFile(path, "a few words\n");
+    const words = "a few words\n".repeat(9);
+    await writeFile(path, words);
     const object = await storedBy(await put(["--set", "notes", path]));
-    assert.equal((await decode(object)).toString(), "a few words\n");
+    assert.equal((await decode(object)).toString(), words);
     const name = parseDropZoneName(object.key);
     assert.deepEqual([name?.host, name?.set, name?.name], ["web1", "notes", "notes.txt.zst.age"]);
     assert.deepEqual(object.statement.encoding, ["zstd", "age"]);
@@ -124,13 +126,13 @@ describe("airlock-uploader put", () => {
     const bytes = randomBytes(300_000);
     const object = await storedBy(await put(["--set", "piped", "--name", "dump", "-"], { stdin: bytes }));
     assert.ok((await decode(object)).equals(bytes));
-    assert.equal(parseDropZoneName(object.key)?.name, "dump.zst.age");
+    assert.equal(parseDropZoneName(object.key)?.name, "dump.age", "noise is not compressed");
   });
 
   it("stores what a command writes, its options left alone", async () => {
     const object = await storedBy(await put(["--set", "cmd", "--", "printf", "%s", "--set"]));
     assert.equal((await decode(object)).toString(), "--set");
-    assert.equal(parseDropZoneName(object.key)?.name, "cmd.zst.age");
+    assert.equal(parseDropZoneName(object.key)?.name, "cmd.age");
   });
 
   it("stores what comes out of a pipe that has a name", async () => {

@@ -289,8 +289,18 @@ export const INVALID_SAMPLES: readonly InvalidSample[] = [
     name: "unknown compression, bandwidth without a unit",
     change: { compress: "compress: gzip", bandwidth: "bandwidth: 20" },
     faults: [
-      '6: compress: found "gzip", expected zstd or none',
+      '6: compress: found "gzip", expected zstd, none, or { zstd: { level: 1 to 19, long: 20 to 27 } }',
       "7: bandwidth: found 20, expected a size with its unit, such as 20MiB or 50GB; at least 1kB",
+    ],
+  },
+  {
+    role: "uploader",
+    name: "compression beyond what any zstd reads, and misspelt",
+    change: { compress: "compress: { zstd: { level: 20, long: 28, window: 27 } }" },
+    faults: [
+      "6: compress.zstd.level: found 20, expected a whole number from 1 to 19; the default is 3",
+      "6: compress.zstd.long: found 28, expected a whole number from 20 to 27: the window is 2 to that power of bytes",
+      "6: compress.zstd.window: unknown key, expected level or long",
     ],
   },
   {

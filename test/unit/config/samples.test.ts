@@ -17,7 +17,7 @@ function switchOn(sample: string): string {
 test("the uploader's sample is a configuration as it is, all of which is served", async () => {
   const config = await readUploaderConfig(sampleOf("uploader"));
   assert.equal(config.host, "web1");
-  assert.equal(config.compress, "zstd");
+  assert.deepEqual(config.compress, { level: 3, windowLog: null });
   assert.equal(config.bandwidthBytesPerSecond, null);
   assert.deepEqual(config.sets.get("postgres"), {
     kind: "command",
@@ -47,6 +47,7 @@ test("the uploader's sample is a configuration with every option switched on", a
     expectedBucketOwner: "111122223333",
     checksums: "auto",
   });
+  assert.deepEqual(config.compress, { level: 3, windowLog: 27 });
   assert.equal(config.bandwidthBytesPerSecond, 20 * 1024 * 1024);
   assert.deepEqual(config.sets.get("logs"), { kind: "watch", folder: "/var/log/nginx/archive", after: "delete" });
   assert.equal(config.notify.failure, "https://hooks.example.net/airlock/failure");

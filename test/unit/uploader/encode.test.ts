@@ -16,7 +16,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 describe("encodeStream", () => {
-  const compress = { level: 3 };
+  const compress = { level: 3, windowLog: null };
 
   it("passes bytes on untouched when nothing is to be done", async () => {
     const bytes = randomBytes(1000);
@@ -30,6 +30,17 @@ describe("encodeStream", () => {
       assert.ok(zstdDecompressSync(encoded).equals(bytes));
       assert.equal((encoded[4] ?? 0) & 0b100, 0b100, "Content_Checksum_flag, RFC 8878 3.1.1.1.1");
     }
+  });
+
+  it("finds in long mode what lies further back than the level looks, with a window that any zstd reads", async () => {
+    const block = randomBytes(16 * 1024 * 1024);
+    const compressed = async (windowLog: number | null): Promise<Buffer> =>
+      collect(encodeStream(from(block, block), { compress: { level: 1, windowLog }, recipients: null }));
+    const long = await compressed(27);
+    assert.ok(long.length < 1.1 * block.length);
+    assert.ok((await compressed(null)).length > 1.9 * block.length);
+    assert.ok(zstdDecompressSync(long).equals(Buffer.concat([block, block])));
+    assert.equal(((long[5] ?? 0) >> 3) + 10, 27, "Window_Descriptor's exponent, RFC 8878 3.1.1.1.2");
   });
 
   it("compresses before it encrypts", async () => {
