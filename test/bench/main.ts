@@ -7,8 +7,9 @@ import { formatTable } from "../../shared/table.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { exceedsLimit, formatFigureLine, formatFigures, type Figure } from "./figure.ts";
 import { memory } from "./memory.ts";
+import { uploader } from "./uploader.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [memory];
+const BENCHMARKS: readonly Benchmark[] = [memory, uploader];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -2,12 +2,12 @@
  * Whether the mover's memory is bounded, whatever waits in the drop-zone: one object far larger than its memory, and
  * more objects than a listing shows. The mover is the real program; the store is a process of its own beside it.
  */
-import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { BenchContext, Benchmark } from "./benchmark.ts";
 import { putLargeObject, putSmallObjects } from "./fill.ts";
 import { requireLinux } from "./process-tree.ts";
 import { startScene, type Scene } from "./scene.ts";
+import { requireSpace } from "./space.ts";
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
@@ -74,13 +74,4 @@ async function measure({ metric, objects, bytes, fill }: Load, { say, report, si
   report({ metric: `${metric}/cpu`, value: run.use.cpuSeconds, unit: "s", better: "lower" });
   report({ metric: `${metric}/throughput`, value: bytes / MiB / seconds, unit: "MiB/s", better: "higher" });
   if (objects > 1) report({ metric: `${metric}/rate`, value: objects / seconds, unit: "objects/s", better: "higher" });
-}
-
-async function requireSpace(folder: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
-  if (freeBytes >= neededBytes) return;
-  throw new Error(
-    `it needs ${neededBytes / GiB} GiB in ${folder} and ${(freeBytes / GiB).toFixed(1)} GiB are free: make room, or name another folder in TMPDIR`,
-  );
 }

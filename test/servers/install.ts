@@ -1,4 +1,5 @@
-/** `npm run servers:install [-- NAME…]`: the servers and the tools that tests need, pinned, into the cache folder. */
+/** `npm run servers:install [-- NAME…]`: the servers, tools and peers that tests and benchmarks need, pinned, into the cache folder. */
+import { installBenchPeers } from "./bench-peers.ts";
 import { withInstallLock } from "./cache.ts";
 import { Missing } from "./server.ts";
 import { pickServers } from "./servers.ts";
@@ -8,6 +9,7 @@ const servers = pickServers(process.argv.slice(2));
 const steps: [string, () => Promise<string>][] = [
   ...servers.map((server): [string, () => Promise<string>] => [server.name, () => server.install()]),
   ...TOOL_INSTALLERS,
+  ["mc", installBenchPeers],
 ];
 await withInstallLock(async () => {
   for (const [name, install] of steps) {
