@@ -156,6 +156,7 @@ class Daemon {
     for (const [id, { recorded, sincePass }] of this.#unreleased) {
       if (sincePass >= this.#pass - 1 || this.#backlog.isActive(id)) continue;
       this.#unreleased.delete(id); // the delete that was thought to have failed had taken effect
+      this.#counts.add(recorded.moved, this.#timing.now());
       this.#log.info("object-released", { key: recorded.version.key, versionId: recorded.version.versionId });
     }
   }

@@ -63,14 +63,12 @@ export class Releaser {
           batch.map(({ version }) => version),
           signal,
         );
-        // by position: one key may be in a batch with several versions
-        for (const [position, waiting] of batch.entries()) {
-          const outcome = outcomes[position];
-          if (outcome?.outcome === "gone" && outcome.version === waiting.version) waiting.gone();
-          else
-            waiting.failed(
-              outcome?.outcome === "failed" ? outcome.error : new Error("the store did not say what became of it"),
-            );
+        // by the version itself: outcomes come in any order, and one key may be in a batch with several versions
+        const outcomeOf = new Map(outcomes.map((outcome) => [outcome.version, outcome]));
+        for (const { version, gone, failed } of batch) {
+          const outcome = outcomeOf.get(version);
+          if (outcome?.outcome === "gone") gone();
+          else failed(outcome?.error ?? new Error("the store did not say what became of it"));
         }
       } catch (error) {
         for (const { failed } of batch) failed(toAirlockError(error));
