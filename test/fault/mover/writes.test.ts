@@ -100,3 +100,22 @@ test("an uncertain segment whose reading back fails as well: asked again until i
   assert.equal(unread.fired, 9);
   await assertWhole(prepared);
 });
+
+test("an upload that came to nothing and cannot be ended is told, and delays nothing", async () => {
+  const prepared = await prepare(true, ["large"]);
+  await using world = prepared.world;
+  const isHosts = /^archive\//;
+  const refused = { kind: "error", when: "before", status: 403, code: "AccessDenied" } as const;
+  world.server.faults.add({ operation: "AbortMultipartUpload", key: isHosts, fault: refused });
+  world.server.faults.add({ operation: "GetObject", key: /file\.bin$/, times: 1, fault: { kind: "flip", atByte: 0 } });
+  const ran = await runMoverHere(world);
+  assert.equal(ran.exit, 0, String(ran.error));
+  const told = ran.events.filter(({ event }) => event === "object-held" || event === "upload-left");
+  assert.deepEqual(told.map(({ event, code }) => [event, code]).toSorted(), [
+    ["object-held", "digest-mismatch"],
+    ["upload-left", "access-denied"],
+  ]);
+  world.server.faults.clear();
+  assert.equal((await runMoverHere(world)).exit, 0);
+  await assertWhole(prepared);
+});
