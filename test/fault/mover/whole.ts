@@ -7,6 +7,8 @@ import { verifyHere } from "../../support/run-here.ts";
 import { DROP_ZONE, startWorld, VAULT, type World } from "../../support/world.ts";
 
 const MiB = 1024 * 1024;
+/** Just more than crosses in one PUT; made once, since random bytes cost more than anything else here. */
+const LARGE = randomBytes(8 * MiB + 1);
 
 export interface Prepared {
   readonly world: World;
@@ -21,8 +23,7 @@ export async function prepare(versioned: boolean, kinds: readonly Kind[] = ["sma
   const world = await startWorld({ versioned, concurrency: 1, poll: "50ms" });
   const stated = new Map<string, string>();
   for (const kind of kinds) {
-    const [bytes, options] =
-      kind === "small" ? [randomBytes(10_000)] : [randomBytes(8 * MiB + 1), { partBytes: 5 * MiB }];
+    const [bytes, options] = kind === "small" ? [randomBytes(10_000)] : [LARGE, { partBytes: 5 * MiB }];
     const { key, sha256 } = await world.putSigned("web1", bytes, options);
     stated.set(key, sha256);
   }
