@@ -76,7 +76,8 @@ function* judgeVault(found: VaultFindings, { verify }: Intentions): Iterable<Pro
       severity: "refuse",
       store,
       what: "bytes that were altered on the way are taken for good: neither a wrong checksum nor a wrong payload hash is refused",
-      remedy: "use a store that refuses them (docs/stores.md); `verify: readback` is meant for the others, and not served yet",
+      remedy:
+        "use a store that refuses them (docs/stores.md); `verify: readback` is meant for the others, and not served yet",
     };
   }
   yield* judgeLock(found);
