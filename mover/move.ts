@@ -47,17 +47,15 @@ export interface Discovered {
   readonly seenAtMs: number;
 }
 
-type Admitted = After<
-  "admit",
-  {
-    readonly found: Discovered;
-    readonly eligible: Eligible;
-    readonly opened: OpenedObject;
-    readonly plan: CopyPlan;
-    readonly claim: Claim | null;
-    readonly tags: ReadonlyMap<string, string>;
-  }
->;
+/** What is recorded of an object beside its bytes. */
+interface Origin {
+  readonly found: Discovered;
+  readonly eligible: Eligible;
+  readonly claim: Claim | null;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+type Admitted = After<"admit", { readonly origin: Origin; readonly opened: OpenedObject; readonly plan: CopyPlan }>;
 type Staging = After<
   "copy",
   {
@@ -68,10 +66,13 @@ type Staging = After<
   }
 >;
 type Verified = After<"verify", { readonly staging: Staging; readonly sha256: string }>;
+/** Holds none of the bytes: it waits for the ledger after the memory that they had was given back. */
 type Committed = After<
   "commit",
   {
-    readonly verified: Verified;
+    readonly origin: Origin;
+    readonly name: VaultName;
+    readonly sha256: string;
     readonly disposition: Disposition;
     readonly versionId: string | null;
     readonly confirmed: boolean;
@@ -101,19 +102,21 @@ export interface Moved {
  * @throws {AirlockError} whose code says whether to try again, to hold the object, or to halt
  */
 export async function archive(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Recorded> {
+  return record(await carry(found, tools, signal), tools);
+}
+
+/** From admit to commit. */
+async function carry(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Committed> {
   const eligible = admitName(found.version, tools.hosts);
   const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
   if (plan === null) throw tooLarge(found.version);
-  let committed: Committed;
-  {
-    using _window = await tools.memory.reserve(plan.windowBytes, signal);
-    await using cleanup = new AsyncDisposableStack();
-    const admitted = await admit(found, eligible, plan, tools, cleanup, signal);
-    const staging = await copy(admitted, tools, cleanup, signal);
-    committed = await commit(verify(staging), tools, signal);
-    if (committed.confirmed) cleanup.move(); // the body was read and the upload completed: there is nothing to clean up
-  }
-  return record(committed, tools);
+  using _window = await tools.memory.reserve(plan.windowBytes, signal);
+  await using cleanup = new AsyncDisposableStack();
+  const admitted = await admit(found, eligible, plan, tools, cleanup, signal);
+  const staging = await copy(admitted, tools, cleanup, signal);
+  const committed = await commit(verify(staging), tools, signal);
+  if (committed.confirmed) cleanup.move(); // the body was read and the upload completed: there is nothing to clean up
+  return committed;
 }
 
 async function admit(
@@ -134,7 +137,7 @@ async function admit(
   }
   const claim = await findStatement(eligible, version, opened, tools.dropZone, signal);
   const tags = opened.tagCount > 0 ? await tools.dropZone.readTags(version, signal) : new Map<string, string>();
-  return { found, eligible, opened, plan, claim, tags } as Admitted; // the only place where one is made
+  return { origin: { found, eligible, claim, tags }, opened, plan } as Admitted; // the only place where one is made
 }
 
 async function copy(
@@ -143,8 +146,8 @@ async function copy(
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Staging> {
-  const { found, opened, plan } = admitted;
-  const { version } = found;
+  const { origin, opened, plan } = admitted;
+  const { version } = origin.found;
   const { dropZone, vault } = tools;
   const name = vaultNameOf({ bucket: dropZone.bucket, ...version });
   const { attributes } = opened;
@@ -162,10 +165,11 @@ async function copy(
 /** The digest of the bytes that were read is the stated one. Pure; without a statement it is what was read. */
 function verify(staging: Staging): Verified {
   const { sha256 } = staging.copied;
-  const stated = staging.admitted.claim?.signed.statement.sha256 ?? sha256;
+  const { found, claim } = staging.admitted.origin;
+  const stated = claim?.signed.statement.sha256 ?? sha256;
   if (sha256 !== stated) {
     throw new AirlockError("digest-mismatch", `its bytes have SHA-256 ${sha256}, the statement says ${stated}`, {
-      subject: staging.admitted.found.version.key,
+      subject: found.version.key,
       remedy: "the object was altered after it was signed: keep it, and look at who can write to the drop-zone",
     });
   }
@@ -174,7 +178,7 @@ function verify(staging: Staging): Verified {
 
 /** The vault name comes into being here, or is found to exist: then it holds this very source already. */
 async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Promise<Committed> {
-  const { name, copied, attributes } = verified.staging;
+  const { admitted, name, copied, attributes } = verified.staging;
   let asked = 0;
   const outcome = await retry(
     async (): Promise<Pick<Committed, "disposition" | "versionId" | "confirmed">> => {
@@ -197,7 +201,7 @@ async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Pr
     tools.timing,
     signal,
   );
-  return { verified, ...outcome } as Committed; // the only place where one is made
+  return { origin: admitted.origin, name, sha256: verified.sha256, ...outcome } as Committed; // the only place where one is made
 }
 
 function publish(
@@ -214,7 +218,8 @@ function publish(
 
 /** Resolves once the ledger's segment that holds the entry is in the vault: from here on the object may go. */
 async function record(committed: Committed, tools: Tools): Promise<Recorded> {
-  const { found, eligible, claim, tags } = committed.verified.staging.admitted;
+  const { origin, name, sha256, versionId, disposition } = committed;
+  const { found, eligible, claim, tags } = origin;
   const { version } = found;
   const { completedAtMs, exposureFrom } = completion(found, claim);
   const atMs = tools.timing.now();
@@ -229,14 +234,14 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
       lastModified: version.lastModified.toISOString(),
       tags: Array.from(tags, ([key, value]) => ({ key, value })),
     },
-    vault: { name: committed.verified.staging.name, versionId: committed.versionId },
-    sha256: committed.verified.sha256,
+    vault: { name, versionId },
+    sha256,
     statement: claim?.signed.statement ?? null,
     signature: claim?.signed.signature ?? null,
     hostKey: claim?.signer.id ?? null,
     exposureMs: Math.max(0, atMs - completedAtMs),
     exposureFrom,
-    disposition: committed.disposition,
+    disposition,
     findings: [],
   };
   await tools.ledger.append(entry);
@@ -244,8 +249,8 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
     host: eligible.hostName,
     set: eligible.name?.set ?? null,
     version,
-    sha256: committed.verified.sha256,
-    disposition: committed.disposition,
+    sha256,
+    disposition,
     startedAtMs: found.seenAtMs,
     completedAtMs,
     exposureFrom,

@@ -29,6 +29,8 @@ export async function runRun(
   pid: number,
   { connecting = {}, timing = realTiming }: Partial<Surroundings> = {},
 ): Promise<void> {
+  // Small buffers are cut from pieces of this size, and one that lives on keeps the whole piece (Node's own: 64 KiB).
+  Buffer.poolSize = 8 * 1024;
   const { drain, abort, log } = io;
   const config = await readMoverConfig(io.configFile);
   refuseUnservedMoverKeys(config, io.configFile);
