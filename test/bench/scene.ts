@@ -160,7 +160,7 @@ async function runMover(dir: string, configFile: string, signal: AbortSignal): P
   const log = createWriteStream(logFile);
   await once(log, "open");
   const startedAtMs = performance.now();
-  const child = spawn(process.execPath, [MOVER_MAIN, "--config", configFile, "--json", "run", "--once"], {
+  const child = spawn(MOVER_MAIN, ["--config", configFile, "--json", "run", "--once"], {
     stdio: ["ignore", "pipe", log],
     env: { PATH: process.env["PATH"], HOME: dir },
   });
