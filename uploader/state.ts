@@ -1,31 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
-import { AirlockError } from "../shared/errors.ts";
+import type { SQLOutputValue } from "node:sqlite";
 import { formatStatement, statementDigest, type SignedStatement } from "../shared/statement.ts";
+import { integer, openDatabase, text, type UploaderDatabase } from "./database.ts";
 import { isOwnerAlive } from "./process-owner.ts";
-import { explainSqlite } from "./sqlite-errors.ts";
-
-/** Another process holds the lock for one small transaction at a time; a wait of this long means that it hangs. */
-const LOCK_TIMEOUT_MS = 30_000;
-const SCHEMA_VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE chain (
-    bucket TEXT NOT NULL, host TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT,
-    PRIMARY KEY (bucket, host)
-  ) STRICT;
-  CREATE TABLE unpublished (
-    epoch TEXT NOT NULL, seq INTEGER NOT NULL, bucket TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL,
-    envelope TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (epoch, seq)
-  ) STRICT;
-  CREATE TABLE success (
-    bucket TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL, at TEXT NOT NULL, key TEXT NOT NULL,
-    size INTEGER NOT NULL, sha256 TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bucket, host, name)
-  ) STRICT;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
 
 /** Where a host is in its sequence. `seq` 0: nothing issued yet in this epoch. */
 export interface ChainHead {
@@ -54,10 +31,12 @@ export interface Unpublished {
 }
 
 /**
- * What a host must remember between uploads, in one SQLite file in the spool folder. Several processes share it; each
- * duty below is one transaction that survives a power cut once it has returned.
+ * Where a host is in its sequence, and what became of its statements. Several processes share it; each duty below is one
+ * transaction that survives a power cut once it has returned.
  */
 export interface UploaderState extends Disposable {
+  /** The file itself, for those who keep other things in it. */
+  readonly database: UploaderDatabase;
   readHead(): ChainHead | null;
   /** Begins a new sequence: for a first start, and for a host restored from a snapshot that would repeat numbers. */
   startEpoch(): ChainHead;
@@ -87,13 +66,8 @@ export interface StateOptions {
 /** @throws {AirlockError} `disk-full`, or `config-invalid` when the folder or file can't be used */
 export function openState(options: StateOptions): UploaderState {
   const { spoolFolder, bucket, host, owner } = options;
-  const file = join(spoolFolder, "state.db");
-  const guard = <Result>(work: () => Result): Result => explainSqlite(file, work);
-  const database = guard(() => {
-    mkdirSync(spoolFolder, { recursive: true, mode: 0o700 });
-    return openDatabase(file);
-  });
-  const transact = <Result>(work: () => Result): Result => guard(() => inTransaction(database, work));
+  const opened = openDatabase(spoolFolder);
+  const { sql: database, guard, transact } = opened;
 
   const readHead = (): ChainHead | null => {
     const row = database
@@ -114,6 +88,7 @@ export function openState(options: StateOptions): UploaderState {
   };
 
   return {
+    database: opened,
     readHead: () => guard(readHead),
     startEpoch: () =>
       transact(() => {
@@ -182,48 +157,8 @@ export function openState(options: StateOptions): UploaderState {
           "SELECT name, at, key, size, sha256, seq FROM success WHERE bucket = ? AND host = ? ORDER BY name";
         return database.prepare(select).all(bucket, host).map(toSuccess);
       }),
-    [Symbol.dispose]: () => database.close(),
+    [Symbol.dispose]: () => opened[Symbol.dispose](),
   };
-}
-
-function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS });
-  try {
-    // FULL: with WAL, a commit is on the disk, not merely in order, when it returns. https://sqlite.org/pragma.html#pragma_synchronous
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    inTransaction(database, () => {
-      const version = database.prepare("PRAGMA user_version").get()?.user_version;
-      if (version === 0) database.exec(SCHEMA);
-      else if (version !== SCHEMA_VERSION) {
-        throw new AirlockError(
-          "config-invalid",
-          `${file} was written by another version of Airlock (format ${String(version)})`,
-          {
-            subject: file,
-            remedy: "run the version that wrote it, or give another spool folder",
-          },
-        );
-      }
-    });
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** IMMEDIATE: the lock is taken before anything is read, so what is written follows from what is there. */
-function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT"); // the commit point: from here on the number is given out
-    return result;
-  } catch (error) {
-    // SQLite rolls back by itself on some errors (a full disk); then there is no transaction left to end.
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
 }
 
 function newEpoch(): ChainHead {
@@ -239,14 +174,4 @@ function toSuccess(row: Record<string, SQLOutputValue>): LastSuccess {
     sha256: text(row.sha256),
     seq: integer(row.seq),
   };
-}
-
-function text(value: SQLOutputValue | undefined): string {
-  if (typeof value !== "string") throw new TypeError("the state's schema promises text here");
-  return value;
-}
-
-function integer(value: SQLOutputValue | undefined): number {
-  if (typeof value !== "number") throw new TypeError("the state's schema promises a number here");
-  return value;
 }
