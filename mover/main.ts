@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
-// What is young is half of this heap otherwise: 64 MiB of garbage that is collected later and no faster. V8 takes the
+// What is young is half of this heap otherwise: 64 MiB, mostly of garbage that is collected later. V8 takes the
 // size at its start only (MiB; three such spaces).
 import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
