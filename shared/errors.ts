@@ -14,6 +14,7 @@ export type Code =
   | "command-failed"
   | "disk-full"
   | "store-unavailable"
+  | "tls-untrusted"
   | "slow-down"
   | "outcome-unknown"
   | "bucket-missing"
@@ -76,6 +77,7 @@ export const CODES = {
   // 3: a store, or the disk that stands in for one, was not there
   "disk-full": { reaction: "retry", level: "error", exit: 3 },
   "store-unavailable": { reaction: "retry", level: "warn", exit: 3 },
+  "tls-untrusted": { reaction: "retry", level: "error", exit: 3 },
   "slow-down": { reaction: "retry", level: "warn", exit: 3 },
   "outcome-unknown": { reaction: "retry", level: "warn", exit: 3 },
   "not-found": { reaction: "retry", level: "warn", exit: 3 },

@@ -1,6 +1,7 @@
 /** Every failure of a store, a network or the SDK as an {@link AirlockError}, by one table. See `shared/stores.ts`. */
 import { AirlockError, isAirlockError, type Code } from "../errors.ts";
 import { findLateError, StoreAnswer } from "./answer.ts";
+import { ENDPOINT_REMEDY, judgeFailure } from "./connection-errors.ts";
 
 /**
  * What may have happened when no answer came. `read`: nothing. `repeatable`: something, and doing it again is
@@ -52,10 +53,7 @@ function judgeAnswer(answer: StoreAnswer, call: Call): Verdict {
 
 const ACCESS_REMEDY =
   "compare this key's policy with its role's: `init` prints a host's and the mover's two, deploy/iam/operator.json is the operator's";
-const NO_CREDENTIALS_REMEDY =
-  "set `credentials` to a profile that ~/.aws/config or ~/.aws/credentials has, or to two key files";
 const CREDENTIALS_REMEDY = "check the configured credentials, and whether the key is still active";
-const ENDPOINT_REMEDY = "check that `endpoint` is an S3 store's own address and that no proxy answers in its place";
 
 function judgeByCode(answer: StoreAnswer, call: Call): Verdict | null {
   switch (answer.s3Code) {
@@ -188,38 +186,11 @@ function errorOfAbort(reason: unknown, call: Call): AirlockError {
   return failure({ code: "interrupted", what: "interrupted" }, call, reason);
 }
 
-/** Errors of `connect` and of TLS: nothing had been sent yet. */
-const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_[A-Z]+|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/;
-
 function errorOfFailure(thrown: unknown, call: Call): AirlockError {
-  const code = codeOf(thrown);
-  if (thrown instanceof Error && /^(CredentialsProviderError|TokenProviderError|ProviderError)$/.test(thrown.name)) {
-    return failure(
-      { code: "credentials-invalid", what: "no usable credentials were found", remedy: NO_CREDENTIALS_REMEDY },
-      call,
-      thrown,
-    );
-  }
-  if (CERTIFICATE.test(code)) {
-    const remedy = "check `endpoint`, or add the store's CA through NODE_EXTRA_CA_CERTS";
-    return failure(
-      { code: "store-unavailable", what: `its certificate is not trusted (${code})`, remedy },
-      call,
-      thrown,
-    );
-  }
-  if (NEVER_SENT.test(code)) {
-    const remedy = "check `endpoint`, the network and DNS";
-    return failure({ code: "store-unavailable", what: `no connection to the store (${code})`, remedy }, call, thrown);
-  }
-  return failure(uncertain(call, `the connection failed (${code})`), call, thrown);
-}
-
-function codeOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return "unknown";
-  if ("code" in thrown && typeof thrown.code === "string" && /^[A-Z0-9_]{1,64}$/.test(thrown.code)) return thrown.code;
-  return thrown.cause === undefined ? thrown.name : codeOf(thrown.cause);
+  const { code, what, remedy } = judgeFailure(thrown);
+  const verdict =
+    code === null ? uncertain(call, what, remedy) : { code, what, ...(remedy === undefined ? {} : { remedy }) };
+  return failure(verdict, call, thrown);
 }
 
 /**

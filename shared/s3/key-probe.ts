@@ -204,6 +204,7 @@ function spoil<T extends Command>(command: T): T {
 /** Those that concern the store or the credentials as a whole: nothing is learnt from trying on. */
 const HOPELESS: ReadonlySet<Code> = new Set([
   "store-unavailable",
+  "tls-untrusted",
   "credentials-invalid",
   "clock-skew",
   "wrong-region",
