@@ -3,11 +3,10 @@ import { newToken } from "../shared/names.ts";
 import { formatFindings, type Finding } from "../shared/powers.ts";
 import { openHostProbe } from "../shared/s3/host-probe.ts";
 import { tryPowers } from "./check-powers.ts";
-import { readUploaderConfig } from "./config.ts";
+import { CHECK_SET, readUploaderConfig } from "./config.ts";
 import { policyOf } from "./init-command.ts";
 import { openContext } from "./open-context.ts";
 import { publish } from "./publish.ts";
-import { CHECK_SET } from "./put-command.ts";
 
 /** `check`: what this key must be able to do is done for real, what it must not is tried; exit 7 when that works. */
 export async function runCheck(io: Io, owner: string): Promise<void> {

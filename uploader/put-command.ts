@@ -5,15 +5,12 @@ import { printable } from "../shared/printable.ts";
 import { startProgress, type Progress } from "../shared/progress.ts";
 import { realTiming } from "../shared/retry.ts";
 import { limitBandwidth } from "./bandwidth.ts";
-import { readUploaderConfig, type UploaderConfig } from "./config.ts";
+import { CHECK_SET, readUploaderConfig, type UploaderConfig } from "./config.ts";
 import type { Encoding } from "./encode.ts";
 import { openContext } from "./open-context.ts";
 import { publish } from "./publish.ts";
 import type { Published } from "./publish-context.ts";
 import { openSource, type Input } from "./put-source.ts";
-
-/** The set of what `check` puts; nothing else goes there. */
-export const CHECK_SET = "check";
 
 export interface PutOptions {
   readonly set: string;
@@ -73,7 +70,7 @@ function printPublished(published: Published, io: Io): void {
   );
 }
 
-function encodingOf(config: UploaderConfig): Encoding {
+export function encodingOf(config: UploaderConfig): Encoding {
   return {
     compress: config.compress === "none" ? null : config.compress,
     recipients: config.encrypt === "none" ? null : config.encrypt.recipients,

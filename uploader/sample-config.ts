@@ -28,8 +28,11 @@ ${recipients.length === 0 ? "encrypt: none" : `encrypt:\n  recipients:\n${recipi
 compress: zstd
 #bandwidth: 20MiB
 spool: ${quote(values.spool)}
+#spoolLimit: 10GiB
 #sets:
-#  etc: { paths: [/etc, /home] }
+#  etc: { schedule: "@daily", paths: [/etc, /home] }
+#  shop: { schedule: "15 2 * * *", command: [pg_dump, -Fc, shop], name: shop.dump }
+#notify: { success: https://hc.example.net/ping/web1, failure: https://hc.example.net/ping/web1/fail }
 `;
 }
 

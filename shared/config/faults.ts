@@ -20,7 +20,7 @@ const INLINE_SECRETS = new Set(
 );
 
 /** Keys whose values are not repeated in a message: addresses with a token in them, credentials, keys. */
-const PRIVATE_KEYS = new Set(["credentials", "webhook", "heartbeat", "notify", "command"]);
+const PRIVATE_KEYS = new Set(["credentials", "webhook", "heartbeat", "notify", "command", "commands"]);
 const PRIVATE_TEXT = /AGE-SECRET-KEY|PRIVATE KEY|:\/\/[^/]*@/i;
 const MAX_QUOTED = 100;
 

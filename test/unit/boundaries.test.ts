@@ -75,6 +75,7 @@ const CASES: readonly [file: string, code: string, message: string | null][] = [
   ["shared/k.ts", CRON, SCHEDULE],
   ["uploader/daemon.ts", PQUEUE, SCHEDULE],
   ["uploader/agent.ts", PQUEUE, null],
+  ["uploader/schedule.ts", CRON, null],
 ];
 
 /** Rules that need types, as code that breaks them. */

@@ -66,7 +66,7 @@ export const INVALID_SAMPLES: readonly InvalidSample[] = [
     name: "a key that nobody knows",
     change: { colour: "colour: blue" },
     faults: [
-      "6: colour: unknown key, expected host, dropZone, signingKey, encrypt, compress, bandwidth, spool, sets or notify",
+      "6: colour: unknown key, expected host, dropZone, signingKey, encrypt, compress, bandwidth, spool, spoolLimit, memory, timeZone, jitter, sets or notify",
     ],
   },
   {
@@ -308,9 +308,9 @@ export const INVALID_SAMPLES: readonly InvalidSample[] = [
     name: "sets of no kind, of two kinds, of no type",
     change: { sets: "sets:\n  a: {}\n  b: { command: [x], paths: [/x] }\n  c: 3" },
     faults: [
-      "7: sets.a: found a map, expected exactly one of command, paths and watch",
-      "8: sets.b: found a map, expected exactly one of command, paths and watch",
-      "9: sets.c: found 3, expected a set: exactly one of command, paths and watch",
+      "7: sets.a: found a map, expected exactly one of command, commands, paths and watch",
+      "8: sets.b: found a map, expected exactly one of command, commands, paths and watch",
+      "9: sets.c: found 3, expected a set: exactly one of command, commands, paths and watch",
     ],
   },
   {
@@ -351,6 +351,39 @@ export const INVALID_SAMPLES: readonly InvalidSample[] = [
       '8: sets.b.schedule: found "daily", expected a schedule: five cron fields ("15 2 * * *") or @hourly, @daily, @weekly, @monthly, @yearly',
       '9: sets.c.schedule: found "@often", expected a schedule: five cron fields ("15 2 * * *") or @hourly, @daily, @weekly, @monthly, @yearly',
       '10: sets.d.schedule: found 5, expected a schedule: five cron fields ("15 2 * * *") or @hourly, @daily, @weekly, @monthly, @yearly',
+    ],
+  },
+  {
+    role: "uploader",
+    name: "schedules that never come due, and time zones that are none",
+    change: {
+      timeZone: 'timeZone: "+01:00"',
+      sets: 'sets:\n  a: { command: [x], schedule: "61 2 * * *" }\n  b: { command: [x], schedule: "0 0 30 2 *" }\n  c: { command: [x], timeZone: Europe/Bonn }',
+    },
+    faults: [
+      '6: timeZone: found "+01:00", expected a time zone\'s name, such as Europe/Berlin or UTC',
+      '8: sets.a.schedule: found "61 2 * * *", expected a schedule that comes due: 61 is a invalid expression for minute',
+      '9: sets.b.schedule: found "0 0 30 2 *", expected a schedule that comes due: 30 2 is an impossible day of month for the given month',
+      '10: sets.c.timeZone: found "Europe/Bonn", expected a time zone\'s name, such as Europe/Berlin or UTC',
+    ],
+  },
+  {
+    role: "uploader",
+    name: "limits, durations and commands of sets that are none",
+    change: {
+      jitter: "jitter: 60",
+      memory: "memory: 1MiB",
+      sets: "sets:\n  a: { commands: [] }\n  b: { commands: [x] }\n  c: { command: [x], timeLimit: 0s }\n  d: { watch: /x, after: keep, settle: 1ms, timeLimit: 1h }\n  check: { command: [x] }",
+    },
+    faults: [
+      "6: jitter: found 60, expected a duration with its unit, such as 26h, 30s or 200ms; at most 1d",
+      '7: memory: found "1MiB", expected a size with its unit, such as 20MiB or 50GB; at least 32MiB',
+      "9: sets.a.commands[0]: missing, expected a list: a program and its arguments, such as [pg_dump, -Fc, shop]",
+      "10: sets.b.commands[0]: found a text that is not repeated here, expected a list: a program and its arguments, such as [pg_dump, -Fc, shop]",
+      '11: sets.c.timeLimit: found "0s", expected a duration with its unit, such as 26h, 30s or 200ms; at least 1s and at most 4w',
+      '12: sets.d.settle: found "1ms", expected a duration with its unit, such as 26h, 30s or 200ms; at least 100ms and at most 1d',
+      '12: sets.d.timeLimit: found "1h", expected nothing here: a set with watch takes no timeLimit',
+      '13: sets.check: found the key "check", expected another name: what `airlock-uploader check` puts lies there',
     ],
   },
   {

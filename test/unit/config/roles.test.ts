@@ -1,17 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { moverSchema, refuseUnservedMoverKeys, unservedMoverKeys, type MoverConfig } from "../../../mover/config.ts";
 import { parseConfig } from "../../../shared/config/read-config.ts";
 import { isAirlockError } from "../../../shared/errors.ts";
-import {
-  readUploaderConfig,
-  unservedUploaderKeys,
-  uploaderSchema,
-  type UploaderConfig,
-} from "../../../uploader/config.ts";
+import { uploaderSchema, type UploaderConfig } from "../../../uploader/config.ts";
 import { VALID } from "./invalid-samples.ts";
 
 function uploader(change: Record<string, string>): UploaderConfig {
@@ -106,21 +98,24 @@ test("what a mover is asked for and does not do yet is refused by name", () => {
   assert.deepEqual(unservedMoverKeys(mover({})), []);
 });
 
-test("what an uploader is asked for and does not do yet is refused by name", async () => {
-  const sets = 'sets:\n  a: { command: [x] }\n  b: { paths: [/x], schedule: "@daily" }';
-  const config = uploader({ sets });
-  assert.deepEqual(unservedUploaderKeys(config), ["sets.b.schedule"]);
-  assert.deepEqual(unservedUploaderKeys(uploader({})), []);
-  const folder = await mkdtemp(join(tmpdir(), "airlock-roles-"));
-  try {
-    const file = join(folder, "uploader.yaml");
-    await writeFile(file, Object.values({ ...VALID.uploader, sets }).join("\n"));
-    await assert.rejects(readUploaderConfig(file), (error) => {
-      assert.ok(isAirlockError(error, "config-invalid"));
-      assert.equal(error.message, "this version does not serve sets.b.schedule yet");
-      return error.subject === file;
-    });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+test("a set's own time zone and addresses stand instead of the general ones, each by itself", () => {
+  const config = uploader({
+    timeZone: "timeZone: America/New_York",
+    notify: "notify: { success: https://a.example.net/s, failure: https://a.example.net/f }",
+    sets: 'sets:\n  a: { command: [x], schedule: "@daily", notify: { failure: https://b.example.net/f } }\n  b: { paths: [/x], schedule: "@daily", timeZone: UTC }',
+  });
+  const [a, b] = [config.sets.get("a"), config.sets.get("b")];
+  assert.ok(a?.kind === "command" && b?.kind === "paths");
+  assert.equal(a.schedule?.timeZone, "America/New_York");
+  assert.equal(b.schedule?.timeZone, "UTC");
+  assert.deepEqual(a.notify, { success: "https://a.example.net/s", failure: "https://b.example.net/f", webhook: null });
+  assert.deepEqual(b.notify, config.notify);
+});
+
+test("a command stands for a list of one", () => {
+  const config = uploader({ sets: "sets:\n  a: { command: [x, y] }\n  b: { commands: [[x, y], [z]] }" });
+  const [a, b] = [config.sets.get("a"), config.sets.get("b")];
+  assert.ok(a?.kind === "command" && b?.kind === "command");
+  assert.deepEqual(a.commands, [["x", "y"]]);
+  assert.deepEqual(b.commands, [["x", "y"], ["z"]]);
 });

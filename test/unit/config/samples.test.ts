@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { moverSchema, readMoverConfig, unservedMoverKeys } from "../../../mover/config.ts";
 import { operatorSchema, readOperatorConfig } from "../../../operator/config.ts";
 import { parseConfig } from "../../../shared/config/read-config.ts";
-import { readUploaderConfig, unservedUploaderKeys, uploaderSchema } from "../../../uploader/config.ts";
+import { readUploaderConfig, uploaderSchema } from "../../../uploader/config.ts";
 
 const sampleOf = (role: string): string => `${import.meta.dirname}/../../../deploy/${role}.yaml`;
 
@@ -14,25 +14,34 @@ function switchOn(sample: string): string {
   return sample.replaceAll(/^( *)#(?=\w+:)/gm, "$1");
 }
 
-test("the uploader's sample is a configuration as it is, all of which is served", async () => {
+const DAY_MS = 24 * 3_600_000;
+const NOBODY = { success: null, failure: null, webhook: null };
+
+test("the uploader's sample is a configuration as it is", async () => {
   const config = await readUploaderConfig(sampleOf("uploader"));
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   assert.equal(config.host, "web1");
   assert.deepEqual(config.compress, { level: 3, windowLog: null });
   assert.equal(config.bandwidthBytesPerSecond, null);
+  assert.deepEqual([config.spoolLimitBytes, config.memoryBytes, config.jitterMs], [10 * 2 ** 30, 96 * 2 ** 20, 60_000]);
+  assert.deepEqual(config.notify, NOBODY);
   assert.deepEqual(config.sets.get("postgres"), {
     kind: "command",
-    schedule: null,
-    command: ["pg_dump", "-Fc", "shop"],
+    schedule: { expression: "15 2 * * *", timeZone },
+    commands: [["pg_dump", "-Fc", "shop"]],
     name: "shop.dump",
+    timeLimitMs: DAY_MS,
+    notify: NOBODY,
   });
   assert.deepEqual(config.sets.get("etc"), {
     kind: "paths",
-    schedule: null,
+    schedule: { expression: "@daily", timeZone },
     paths: ["/etc", "/home"],
     exclude: ["*.cache"],
     name: "etc",
+    timeLimitMs: DAY_MS,
+    notify: NOBODY,
   });
-  assert.deepEqual(unservedUploaderKeys(config), []);
 });
 
 test("the uploader's sample is a configuration with every option switched on", async () => {
@@ -49,8 +58,38 @@ test("the uploader's sample is a configuration with every option switched on", a
   });
   assert.deepEqual(config.compress, { level: 3, windowLog: 27 });
   assert.equal(config.bandwidthBytesPerSecond, 20 * 1024 * 1024);
-  assert.deepEqual(config.sets.get("logs"), { kind: "watch", folder: "/var/log/nginx/archive", after: "delete" });
-  assert.equal(config.notify.failure, "https://hooks.example.net/airlock/failure");
+  const notify = {
+    success: "https://hc.example.net/ping/web1",
+    failure: "https://hc.example.net/ping/web1/fail",
+    webhook: "https://hooks.example.net/airlock",
+  };
+  assert.deepEqual(config.notify, notify);
+  assert.deepEqual(config.sets.get("logs"), {
+    kind: "watch",
+    folder: "/var/log/nginx/archive",
+    after: "delete",
+    settleMs: 10_000,
+    notify,
+  });
+  assert.deepEqual(config.sets.get("ldap"), {
+    kind: "command",
+    schedule: null,
+    commands: [
+      ["systemctl", "is-active", "slapd"],
+      ["slapcat", "-n", "1"],
+    ],
+    name: "ldap",
+    timeLimitMs: DAY_MS,
+    notify,
+  });
+  const shop = config.sets.get("postgres");
+  assert.ok(shop?.kind === "command");
+  assert.deepEqual(shop.schedule, { expression: "15 2 * * *", timeZone: "UTC" });
+  const etc = config.sets.get("etc");
+  assert.ok(etc?.kind === "paths");
+  assert.deepEqual(etc.schedule, { expression: "@daily", timeZone: "Europe/Berlin" });
+  assert.equal(shop.timeLimitMs, 6 * 3_600_000);
+  assert.deepEqual(shop.notify, { ...notify, success: "https://hc.example.net/ping/shop" });
 });
 
 test("the mover's sample is a configuration as it is, all of which is served", async () => {
