@@ -13,6 +13,8 @@ export type Code =
   | "source-unreadable"
   | "command-failed"
   | "disk-full"
+  | "spool-full"
+  | "spool-damaged"
   | "store-unavailable"
   | "tls-untrusted"
   | "slow-down"
@@ -76,6 +78,7 @@ export const CODES = {
   "entry-missing": { reaction: "halt", level: "error", exit: 2 },
   // 3: a store, or the disk that stands in for one, was not there
   "disk-full": { reaction: "retry", level: "error", exit: 3 },
+  "spool-full": { reaction: "retry", level: "error", exit: 3 },
   "store-unavailable": { reaction: "retry", level: "warn", exit: 3 },
   "tls-untrusted": { reaction: "retry", level: "error", exit: 3 },
   "slow-down": { reaction: "retry", level: "warn", exit: 3 },
@@ -103,6 +106,7 @@ export const CODES = {
   "ledger-conflict": { reaction: "halt", level: "fatal", exit: 5 },
   "ledger-corrupt": { reaction: "halt", level: "fatal", exit: 5 },
   "object-corrupt": { reaction: "hold", level: "error", exit: 5 },
+  "spool-damaged": { reaction: "retry", level: "error", exit: 5 },
   "decrypt-failed": { reaction: "hold", level: "error", exit: 5 },
   // 6, 7
   "done-in-part": { reaction: "retry", level: "error", exit: 6 },

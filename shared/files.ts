@@ -104,7 +104,7 @@ async function writeWhole(
 }
 
 /** Makes what was created, renamed or removed in a folder survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   await using handle = await open(folder, "r");
   await handle.sync();
 }

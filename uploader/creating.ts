@@ -1,20 +1,25 @@
 import { isAirlockError, type AirlockError } from "../shared/errors.ts";
 import { retry, type RetryPolicy, type Timing } from "../shared/retry.ts";
-import type { PublishContext } from "./publish-context.ts";
+import type { Attempts, PublishContext } from "./publish-context.ts";
 
 /** 9 attempts spread over up to 4¼ minutes: an outage that is longer is for whoever schedules the next run. */
-export const RETRY = { attempts: 9, baseMs: 1_000, capMs: 120_000 } as const;
+export const RETRY: Attempts = { attempts: 9, baseMs: 1_000, capMs: 120_000 };
 
 export interface RetryContext {
   readonly timing: Timing;
   readonly signal: AbortSignal;
+  readonly attempts?: Attempts;
   readonly onRetry: (error: AirlockError, failures: number, waitMs: number) => void;
 }
 
-export function retryContextOf({ timing, signal, log }: PublishContext, key: string): RetryContext {
+export function retryContextOf(
+  { timing, signal, log, retry: attempts = RETRY }: PublishContext,
+  key: string,
+): RetryContext {
   return {
     timing,
     signal,
+    attempts,
     onRetry: (error, failures, waitMs) =>
       log.failure("upload-retry", error, { key, failures, waitMs: Math.round(waitMs) }),
   };
@@ -57,7 +62,7 @@ export async function createOnce(
 
 function policyOf(context: RetryContext): RetryPolicy {
   return {
-    ...RETRY,
+    ...(context.attempts ?? RETRY),
     retryable: isRetryable,
     onRetry: (error, failures, waitMs) => {
       if (isAirlockError(error)) context.onRetry(error, failures, waitMs);

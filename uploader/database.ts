@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { AirlockError } from "../shared/errors.ts";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { OLDER_VERSIONS, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 import { explainSqlite } from "./sqlite-errors.ts";
 
 /** Another process holds the lock for one small transaction at a time; a wait of this long means that it hangs. */
@@ -14,9 +14,9 @@ const LOCK_TIMEOUT_MS = 30_000;
 export interface UploaderDatabase extends Disposable {
   readonly sql: DatabaseSync;
   /** Runs reading work, its errors explained. @throws {AirlockError} */
-  guard<Result>(work: () => Result): Result;
+  readonly guard: <Result>(work: () => Result) => Result;
   /** Runs work as one transaction, under the lock from its first read on; on the disk when this returns. */
-  transact<Result>(work: () => Result): Result;
+  readonly transact: <Result>(work: () => Result) => Result;
 }
 
 /**
@@ -45,7 +45,7 @@ function openFile(file: string): DatabaseSync {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     inTransaction(database, () => {
       const version = database.prepare("PRAGMA user_version").get()?.user_version;
-      if (version === 0) database.exec(SCHEMA);
+      if (OLDER_VERSIONS.has(version)) database.exec(SCHEMA);
       else if (version !== SCHEMA_VERSION) {
         throw new AirlockError(
           "config-invalid",

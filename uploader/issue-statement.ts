@@ -3,10 +3,11 @@ import { formatDropZoneName, newToken, STATEMENT_SUFFIX } from "../shared/names.
 import { formatStatement, signStatement, type SignedStatement } from "../shared/statement.ts";
 import type { ObjectAttributes } from "../shared/stores.ts";
 import { createOnce, retryContextOf, type Creation } from "./creating.ts";
-import type { PublishContext, Published, UploadSource } from "./publish-context.ts";
+import type { Described, PublishContext, Published } from "./publish-context.ts";
+import type { ChainHead } from "./state.ts";
 
 /** A name that nobody can guess, for an object that begins now. */
-export function newKey(source: UploadSource, context: PublishContext): string {
+export function newKey(source: Described, context: PublishContext): string {
   const at = new Date(context.timing.now());
   return formatDropZoneName({ host: context.host, set: source.set, at, token: newToken(), name: source.name });
 }
@@ -14,13 +15,15 @@ export function newKey(source: UploadSource, context: PublishContext): string {
 /**
  * Signs the next statement and persists it with its number. Called immediately before the first request that
  * publishes it. The number stays this statement's whatever becomes of the request.
+ * @param alongside writes to the state that become lasting with it or not at all
  */
 export function issueStatement(
-  source: UploadSource,
+  source: Described,
   object: { readonly key: string; readonly sizeBytes: number; readonly sha256: string },
   context: PublishContext,
+  alongside?: (signed: SignedStatement) => void,
 ): SignedStatement {
-  return context.state.issue((head) =>
+  const sign = (head: ChainHead): SignedStatement =>
     signStatement(
       {
         v: 1,
@@ -37,8 +40,8 @@ export function issueStatement(
         startedAt: source.startedAt.toISOString(),
       },
       context.signingKey,
-    ),
-  );
+    );
+  return context.state.issue(sign, alongside);
 }
 
 const STATEMENT_ATTRIBUTES: ObjectAttributes = { metadata: new Map(), contentType: "application/json" };
@@ -52,9 +55,9 @@ export function putStatement(signed: SignedStatement, mayExist: boolean, context
 }
 
 /** The statement's object is in the store: the number is done with. */
-export function confirmPublished(signed: SignedStatement, context: PublishContext): Published {
+export function confirmPublished(signed: SignedStatement, context: PublishContext, alongside?: () => void): Published {
   const { statement } = signed;
-  context.state.markPublished(signed, new Date(context.timing.now()));
+  context.state.markPublished(signed, new Date(context.timing.now()), alongside);
   return {
     key: statement.key,
     sizeBytes: statement.size,
@@ -69,11 +72,16 @@ export function confirmPublished(signed: SignedStatement, context: PublishContex
  * The object's name was taken on a first attempt. The number is not used again, since a request that carried the
  * statement has been sent; put beside the name it stands for itself, so that the vault side sees no hole.
  */
-export async function giveUpName(signed: SignedStatement, isPut: boolean, context: PublishContext): Promise<void> {
+export async function giveUpName(
+  signed: SignedStatement,
+  isPut: boolean,
+  context: PublishContext,
+  alongside?: () => void,
+): Promise<void> {
   const { key, seq, host, set } = signed.statement;
   context.log.warn("name-taken", { host, set, key, seq });
   if (!isPut) await putStatement(signed, true, context);
-  context.state.markPublished(signed, null);
+  context.state.markPublished(signed, null, alongside);
 }
 
 /**

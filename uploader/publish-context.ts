@@ -1,6 +1,6 @@
 import type { SigningKey } from "../shared/keys.ts";
 import type { Log } from "../shared/log.ts";
-import type { Timing } from "../shared/retry.ts";
+import type { Backoff, Timing } from "../shared/retry.ts";
 import type { EncodingStep } from "../shared/statement.ts";
 import type { DropZoneWriter } from "../shared/stores.ts";
 import type { UploaderState } from "./state.ts";
@@ -18,15 +18,25 @@ export interface PublishContext {
   readonly signal: AbortSignal;
   /** Called for each piece of stored bytes before it goes on: progress and bandwidth. */
   readonly onBytes: (sizeBytes: number) => void | Promise<void>;
+  /** How long to go on with one request; by default, for the length of an ordinary outage. */
+  readonly retry?: Attempts;
 }
 
-/** Stored bytes to be, as they come out of the encoding. */
-export interface UploadSource {
+export interface Attempts extends Backoff {
+  readonly attempts: number;
+}
+
+/** What a statement says of stored bytes beside their size and digest. */
+export interface Described {
   readonly set: string;
   /** The object's, with its suffixes. */
   readonly name: string;
   readonly encoding: readonly EncodingStep[];
   readonly startedAt: Date;
+}
+
+/** Stored bytes to be, as they come out of the encoding. */
+export interface UploadSource extends Described {
   /** Of the stored bytes, where it is known before: only the size of the parts depends on it. */
   readonly expectedBytes: number | null;
   /** Whether {@link open} gives the same bytes each time. */

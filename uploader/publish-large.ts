@@ -119,7 +119,7 @@ function openAgain(
   });
 }
 
-function lostUpload(key: string, cause: AirlockError): AirlockError {
+export function lostUpload(key: string, cause: AirlockError): AirlockError {
   return new AirlockError("upload-missing", "the store lost the upload before it was complete", {
     subject: key,
     remedy: "run it again; let the bucket's lifecycle rule abort incomplete uploads after a day or more, not sooner",

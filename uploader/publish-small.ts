@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AirlockError } from "../shared/errors.ts";
-import { inlineStatement, STATEMENT_METADATA } from "../shared/statement.ts";
-import { createOnce, retryContextOf } from "./creating.ts";
+import { inlineStatement, STATEMENT_METADATA, type SignedStatement } from "../shared/statement.ts";
+import { createOnce, retryContextOf, type Creation } from "./creating.ts";
 import { confirmPublished, giveUpName, issueStatement, newKey, putStatement } from "./issue-statement.ts";
 import type { PublishContext, Published, UploadSource } from "./publish-context.ts";
 
@@ -18,22 +18,33 @@ export async function publishSmall(
   for (let names = 1; names <= MAX_NAMES; names++) {
     const key = newKey(source, context);
     const signed = issueStatement(source, { key, sizeBytes: body.length, sha256 }, context);
-    const inline = inlineStatement(signed);
-    if (inline === null && (await putStatement(signed, false, context)) === "name-taken") {
-      await giveUpName(signed, true, context);
-      continue;
-    }
-    const metadata = new Map(inline === null ? [] : [[STATEMENT_METADATA, inline]]);
-    const options = { attributes: { metadata }, signal: context.signal };
-    const creation = await createOnce(
-      () => context.writer.createObject(key, body, options),
-      false,
-      retryContextOf(context, key),
-    );
-    if (creation === "stored") return confirmPublished(signed, context);
-    await giveUpName(signed, inline === null, context);
+    if ((await putWhole(signed, body, false, context)) === "stored") return confirmPublished(signed, context);
+    await giveUpName(signed, isBeside(signed), context);
   }
   throw allNamesTaken(context);
+}
+
+/**
+ * The requests that publish an object whose bytes are all here, each always the same.
+ * @param mayExist they may have been sent before
+ */
+export async function putWhole(
+  signed: SignedStatement,
+  body: Uint8Array,
+  mayExist: boolean,
+  context: PublishContext,
+): Promise<Creation> {
+  const { key } = signed.statement;
+  const inline = inlineStatement(signed);
+  if (inline === null && (await putStatement(signed, mayExist, context)) === "name-taken") return "name-taken";
+  const metadata = new Map(inline === null ? [] : [[STATEMENT_METADATA, inline]]);
+  const create = () => context.writer.createObject(key, body, { attributes: { metadata }, signal: context.signal });
+  return createOnce(create, mayExist, retryContextOf(context, key));
+}
+
+/** Whether {@link putWhole} puts the statement beside the object. */
+export function isBeside(signed: SignedStatement): boolean {
+  return inlineStatement(signed) === null;
 }
 
 export function allNamesTaken({ writer }: PublishContext): AirlockError {

@@ -4,6 +4,7 @@ import { SMALL_OBJECT_BYTES } from "./part-size.ts";
 import type { PublishContext, Published, UploadSource } from "./publish-context.ts";
 import { publishLarge } from "./publish-large.ts";
 import { publishSmall } from "./publish-small.ts";
+import { reportDone } from "./upload-done.ts";
 
 /**
  * Stores a source as one object. Returns once the store has confirmed it and not before; whatever goes wrong earlier
@@ -19,16 +20,7 @@ export async function publish(source: UploadSource, context: PublishContext): Pr
   const published = isWhole
     ? await publishSmall(source, head.subarray(0, length), context)
     : await publishLarge(source, continueWith(head, reader), context);
-  context.log.info("upload-done", {
-    host: context.host,
-    set: source.set,
-    key: published.key,
-    bytes: published.sizeBytes,
-    sha256: published.sha256,
-    seq: published.seq,
-    durationMs: context.timing.now() - begun,
-    outcome: "stored",
-  });
+  reportDone(published, source.set, begun, context);
   return published;
 }
 

@@ -43,11 +43,15 @@ export interface UploaderState extends Disposable {
   /**
    * Gives out the next number. `sign` receives the head before it and must return the statement for `head.seq + 1`;
    * number and statement are on disk when this returns and not before, so no number ever stands for two statements.
+   * @param alongside writes that become lasting together with it or not at all
    */
-  issue(sign: (head: ChainHead) => SignedStatement): SignedStatement;
-  /** Both a statement and its object (null: the statement alone, for an object that never came) are in the store. */
-  markPublished(signed: SignedStatement, at: Date | null): void;
-  /** Statements issued by processes that are gone, oldest first. */
+  issue(sign: (head: ChainHead) => SignedStatement, alongside?: (signed: SignedStatement) => void): SignedStatement;
+  /**
+   * Both a statement and its object (null: the statement alone, for an object that never came) are in the store.
+   * @param alongside as with {@link issue}
+   */
+  markPublished(signed: SignedStatement, at: Date | null, alongside?: () => void): void;
+  /** Statements issued by processes that are gone, oldest first; not those of objects that wait in the spool. */
   listUnpublished(limit: number): readonly Unpublished[];
   forgetUnpublished(statement: Unpublished): void;
   countUnpublished(): number;
@@ -64,9 +68,8 @@ export interface StateOptions {
 }
 
 /** @throws {AirlockError} `disk-full`, or `config-invalid` when the folder or file can't be used */
-export function openState(options: StateOptions): UploaderState {
-  const { spoolFolder, bucket, host, owner } = options;
-  const opened = openDatabase(spoolFolder);
+export function openState(options: StateOptions, opened = openDatabase(options.spoolFolder)): UploaderState {
+  const { bucket, host, owner } = options;
   const { sql: database, guard, transact } = opened;
 
   const readHead = (): ChainHead | null => {
@@ -96,7 +99,7 @@ export function openState(options: StateOptions): UploaderState {
         writeHead(head);
         return head;
       }),
-    issue: (sign) =>
+    issue: (sign, alongside) =>
       transact(() => {
         const head = readHead() ?? newEpoch();
         const signed = sign(head);
@@ -110,11 +113,13 @@ export function openState(options: StateOptions): UploaderState {
           )
           .run(head.epoch, statement.seq, bucket, host, statement.key, formatStatement(signed), owner);
         writeHead({ epoch: head.epoch, seq: statement.seq, digest: statementDigest(statement) });
+        alongside?.(signed);
         return signed;
       }),
-    markPublished: ({ statement }, at) =>
+    markPublished: ({ statement }, at, alongside) =>
       transact(() => {
         forget(statement.epoch, statement.seq);
+        alongside?.();
         if (at === null) return;
         database
           .prepare(
@@ -133,8 +138,8 @@ export function openState(options: StateOptions): UploaderState {
       }),
     listUnpublished: (limit) =>
       guard(() => {
-        const select =
-          "SELECT epoch, seq, key, envelope, owner FROM unpublished WHERE bucket = ? AND host = ? ORDER BY rowid LIMIT ?";
+        const select = `SELECT epoch, seq, key, envelope, owner FROM unpublished AS u WHERE bucket = ? AND host = ?
+          AND NOT EXISTS (SELECT 1 FROM waiting AS w WHERE w.epoch = u.epoch AND w.seq = u.seq) ORDER BY rowid LIMIT ?`;
         const rows = database.prepare(select).all(bucket, host, limit);
         return rows
           .filter((row) => !isOwnerAlive(text(row.owner)))
