@@ -24,6 +24,7 @@ export interface ProgramProcess extends SignalSource {
   on(event: "unhandledRejection" | "uncaughtException", listener: (reason: unknown) => void): unknown;
   on(event: "beforeExit", listener: () => void): unknown;
   umask(mask: number): unknown;
+  kill(pid: number, signal: NodeJS.Signals): unknown;
   exit(code: ExitCode): void;
 }
 
@@ -33,6 +34,8 @@ export interface Io {
   readonly json: boolean;
   readonly log: Log;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** A negative pid is a whole process group, see kill(2). */
+  readonly kill: (pid: number, signal: NodeJS.Signals) => unknown;
   readonly stdin: InputStream;
   /** For bytes that are the result (`restore` to a pipe); everything else goes through {@link Io.print}. */
   readonly stdout: OutputStream;
@@ -186,6 +189,7 @@ function createIo(program: Command, process: ProgramProcess, shutdown: Shutdown,
       return log;
     },
     env: process.env,
+    kill: (pid, signal) => process.kill(pid, signal),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

@@ -12,6 +12,7 @@ export type Code =
   | "locked"
   | "source-unreadable"
   | "command-failed"
+  | "time-limit"
   | "disk-full"
   | "spool-full"
   | "spool-damaged"
@@ -30,6 +31,7 @@ export type Code =
   | "clock-skew"
   | "request-invalid"
   | "store-unsafe"
+  | "notify-failed"
   | "host-unknown"
   | "form-invalid"
   | "statement-missing"
@@ -39,6 +41,9 @@ export type Code =
   | "size-mismatch"
   | "object-unreadable"
   | "object-too-large"
+  | "quota-bytes"
+  | "quota-objects"
+  | "statement-orphaned"
   | "vault-mismatch"
   | "ledger-conflict"
   | "ledger-corrupt"
@@ -65,6 +70,7 @@ export const CODES = {
   unexpected: { reaction: "retry", level: "error", exit: 1 },
   interrupted: { reaction: "retry", level: "info", exit: 1 },
   "command-failed": { reaction: "retry", level: "error", exit: 1 },
+  "time-limit": { reaction: "retry", level: "error", exit: 1 },
   // 2: usage or configuration
   usage: { reaction: "halt", level: "error", exit: 2 },
   "config-invalid": { reaction: "halt", level: "error", exit: 2 },
@@ -88,6 +94,7 @@ export const CODES = {
   "upload-missing": { reaction: "retry", level: "warn", exit: 3 },
   "source-changed": { reaction: "retry", level: "warn", exit: 3 },
   "request-invalid": { reaction: "retry", level: "error", exit: 3 },
+  "notify-failed": { reaction: "retry", level: "warn", exit: 3 },
   // 4: access
   "access-denied": { reaction: "retry", level: "error", exit: 4 },
   "credentials-invalid": { reaction: "halt", level: "fatal", exit: 4 },
@@ -102,6 +109,9 @@ export const CODES = {
   "size-mismatch": { reaction: "hold", level: "error", exit: 5 },
   "object-unreadable": { reaction: "hold", level: "warn", exit: 5 },
   "object-too-large": { reaction: "hold", level: "warn", exit: 5 },
+  "quota-bytes": { reaction: "hold", level: "warn", exit: 5 },
+  "quota-objects": { reaction: "hold", level: "warn", exit: 5 },
+  "statement-orphaned": { reaction: "hold", level: "warn", exit: 5 },
   "vault-mismatch": { reaction: "hold", level: "error", exit: 5 },
   "ledger-conflict": { reaction: "halt", level: "fatal", exit: 5 },
   "ledger-corrupt": { reaction: "halt", level: "fatal", exit: 5 },

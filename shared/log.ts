@@ -34,6 +34,15 @@ export const EVENTS = [
   "source-changed",
   "name-taken",
   "program-stderr",
+  "program-stdout",
+  "run-begun",
+  "run-waits",
+  "run-done",
+  "run-failed",
+  "run-delayed",
+  "file-left",
+  "check-done",
+  "notify-failed",
   "failed",
 ] as const;
 export type Event = (typeof EVENTS)[number];

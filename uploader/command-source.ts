@@ -1,19 +1,39 @@
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { readProgram } from "./program-output.ts";
+import { readProgram, runProgram, type Kill, type ProgramOptions } from "./program-output.ts";
 
 export interface CommandOptions {
   readonly command: readonly [string, ...string[]];
   readonly stdin: "inherit" | "ignore";
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly kill: Kill;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
 /** A command's output, whole only if it exits 0. @throws {AirlockError} `command-failed` */
-export function readCommand({ command, ...options }: CommandOptions): AsyncIterable<Uint8Array> {
+export function readCommand(options: CommandOptions): AsyncIterable<Uint8Array> {
+  return readProgram(programOf(options));
+}
+
+export interface CommandsOptions extends Omit<CommandOptions, "command" | "stdin"> {
+  readonly commands: readonly (readonly [string, ...string[]])[];
+}
+
+/** The last command's output, whole only if all exit 0; each begins when the one before has ended. */
+export async function* readCommands({
+  commands,
+  ...options
+}: CommandsOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  const last = commands.at(-1);
+  if (last === undefined) throw new TypeError("no command to run");
+  for (const command of commands.slice(0, -1)) await runProgram(programOf({ ...options, command, stdin: "ignore" }));
+  yield* readCommand({ ...options, command: last, stdin: "ignore" });
+}
+
+function programOf({ command, ...options }: CommandOptions): ProgramOptions {
   const [file, ...args] = command;
-  return readProgram({
+  return {
     ...options,
     file,
     args,
@@ -25,5 +45,5 @@ export function readCommand({ command, ...options }: CommandOptions): AsyncItera
         remedy: "see what it said above; its output is stored only when it exits with 0",
       });
     },
-  });
+  };
 }

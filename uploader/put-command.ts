@@ -29,7 +29,7 @@ export async function runPut(
   checkSet(set);
   const input = chooseInput(paths, command);
   const config = await readUploaderConfig(io.configFile);
-  const { env, stdin, log, abort: signal } = io;
+  const { env, kill, stdin, log, abort: signal } = io;
   const encoding = encodingOf(config);
   const given = await openSource(input, {
     set,
@@ -37,6 +37,7 @@ export async function runPut(
     encoding,
     startedAt,
     env,
+    kill,
     stdin,
     log,
   });

@@ -2,19 +2,31 @@ import type { Readable } from "node:stream";
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { agePayloadSize } from "./age-payload.ts";
-import { readCommand } from "./command-source.ts";
+import { readCommand, readCommands } from "./command-source.ts";
 import { encodeStream, encodingSteps, type Encoding } from "./encode.ts";
 import { inspectPath, readFile } from "./file-source.ts";
 import { baseNameOf, objectName } from "./object-name.ts";
+import type { Kill } from "./program-output.ts";
 import type { UploadSource } from "./publish-context.ts";
 import { beginStream, isCompressible, type BegunStream } from "./sample.ts";
 import { readTar } from "./tar-source.ts";
 
-/** What `put` was told to store. */
+/** What `put` or a set was told to store. */
 export type Input =
   | { readonly kind: "paths"; readonly paths: readonly string[] }
   | { readonly kind: "stdin" }
-  | { readonly kind: "command"; readonly command: readonly [string, ...string[]] };
+  | { readonly kind: "command"; readonly command: readonly [string, ...string[]] }
+  /** In order; the last one's output. */
+  | { readonly kind: "commands"; readonly commands: readonly (readonly [string, ...string[]])[] }
+  /** One tar archive, whatever the paths are. */
+  | { readonly kind: "archive"; readonly paths: readonly string[]; readonly exclude: readonly string[] }
+  /** A file that is open already. */
+  | {
+      readonly kind: "open-file";
+      readonly name: string;
+      readonly sizeBytes: number;
+      read(signal: AbortSignal): AsyncIterable<Uint8Array>;
+    };
 
 export interface SourceOptions {
   readonly set: string;
@@ -23,6 +35,7 @@ export interface SourceOptions {
   readonly encoding: Encoding;
   readonly startedAt: Date;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly kill: Kill;
   readonly stdin: Readable;
   readonly log: Log;
 }
@@ -48,7 +61,7 @@ export interface BegunSource extends AsyncDisposable {
 /** @throws {AirlockError} `source-unreadable`, or `usage` for a name that can't be an object's */
 export async function openSource(input: Input, options: SourceOptions): Promise<OpenedSource> {
   const raw = await openRaw(input, options);
-  const base = options.givenName ?? baseNameOf(input.kind === "paths" ? input.paths : [], options.set);
+  const base = options.givenName ?? baseNameOf(pathsOf(input), options.set);
   // A name that was given fits with all suffixes or not at all, whatever the sample will say.
   objectName(base, encodingSteps(options.encoding, raw.isTar), options.givenName !== null);
   return { begin: (signal) => beginSource(raw, base, options, signal) };
@@ -83,6 +96,11 @@ async function beginSource(raw: Raw, base: string, options: SourceOptions, signa
   return { source, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
+function pathsOf(input: Input): readonly string[] {
+  if (input.kind === "open-file") return [input.name];
+  return input.kind === "paths" ? input.paths : [];
+}
+
 /** Nearly: without age's header. Nobody knows what compression makes of it. */
 function encodedSize(sizeBytes: number | null, { compress, recipients }: Encoding): number | null {
   if (compress !== null || sizeBytes === null) return null;
@@ -90,14 +108,24 @@ function encodedSize(sizeBytes: number | null, { compress, recipients }: Encodin
 }
 
 async function openRaw(input: Input, options: SourceOptions): Promise<Raw> {
-  const { env, stdin, log } = options;
+  const { env, kill, stdin, log } = options;
   const streamed = { sizeBytes: null, isFile: false, isTar: false };
   if (input.kind === "stdin") return { ...streamed, open: (signal) => readStdin(stdin, signal) };
   if (input.kind === "command") {
     return {
       ...streamed,
-      open: (signal) => readCommand({ command: input.command, stdin: "inherit", env, log, signal }),
+      open: (signal) => readCommand({ command: input.command, stdin: "inherit", env, kill, log, signal }),
     };
+  }
+  if (input.kind === "commands") {
+    return { ...streamed, open: (signal) => readCommands({ commands: input.commands, env, kill, log, signal }) };
+  }
+  if (input.kind === "archive") {
+    const { paths, exclude } = input;
+    return { ...streamed, isTar: true, open: (signal) => readTar({ paths, exclude, env, kill, log, signal }) };
+  }
+  if (input.kind === "open-file") {
+    return { ...streamed, sizeBytes: input.sizeBytes, open: (signal) => input.read(signal) };
   }
   const infos = await Promise.all(input.paths.map(inspectPath));
   const [only] = infos;
@@ -110,7 +138,7 @@ async function openRaw(input: Input, options: SourceOptions): Promise<Raw> {
     };
   }
   const paths = infos.map(({ path }) => path);
-  return { ...streamed, isTar: true, open: (signal) => readTar({ paths, exclude: [], env, log, signal }) };
+  return { ...streamed, isTar: true, open: (signal) => readTar({ paths, exclude: [], env, kill, log, signal }) };
 }
 
 async function* readStdin(stdin: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,11 +1,12 @@
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { readProgram } from "./program-output.ts";
+import { readProgram, type Kill } from "./program-output.ts";
 
 export interface TarOptions {
   readonly paths: readonly string[];
   readonly exclude: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly kill: Kill;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -15,7 +16,7 @@ export interface TarOptions {
  * attributes and ACLs; holes of sparse files left out. Names are stored as they are given, less their leading slash.
  * @throws {AirlockError} `source-unreadable` when tar could not read everything
  */
-export function readTar({ paths, exclude, env, log, signal }: TarOptions): AsyncIterable<Uint8Array> {
+export function readTar({ paths, exclude, env, kill, log, signal }: TarOptions): AsyncIterable<Uint8Array> {
   return readProgram({
     file: "tar",
     args: [
@@ -32,6 +33,7 @@ export function readTar({ paths, exclude, env, log, signal }: TarOptions): Async
     // Messages are matched below. A name's bytes go into the archive as they are in every locale.
     env: { ...env, LC_ALL: "C", TAR_OPTIONS: undefined },
     stdin: "ignore",
+    kill,
     log,
     signal,
     isWorthLogging: (line) => !/^tar: Removing leading `.*' from (member names|hard link targets)$/.test(line),

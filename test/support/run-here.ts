@@ -86,6 +86,7 @@ async function runHere(configFile: string, run: (io: Io) => Promise<void>, optio
     json: true,
     log,
     env: {},
+    kill: (pid, signal) => process.kill(pid, signal),
     stdin: new PassThrough(),
     stdout: new PassThrough().resume(),
     stderr: new PassThrough().resume(),

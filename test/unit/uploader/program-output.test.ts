@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isAirlockError } from "../../../shared/errors.ts";
 import { silentLog, type Fields, type Log } from "../../../shared/log.ts";
-import { readCommand } from "../../../uploader/command-source.ts";
+import { readCommand, readCommands } from "../../../uploader/command-source.ts";
 
 function recordingLog(lines: Fields[]): Log {
   return {
@@ -14,7 +14,14 @@ function recordingLog(lines: Fields[]): Log {
 
 function run(script: string, options: { log?: Log; signal?: AbortSignal } = {}): AsyncIterable<Uint8Array> {
   const { log = silentLog, signal = new AbortController().signal } = options;
-  return readCommand({ command: ["sh", "-c", script], stdin: "ignore", env: process.env, log, signal });
+  return readCommand({
+    command: ["sh", "-c", script],
+    stdin: "ignore",
+    env: process.env,
+    kill: process.kill,
+    log,
+    signal,
+  });
 }
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<string> {
@@ -52,7 +59,14 @@ describe("readCommand", () => {
   it("fails when there is no such program", async () => {
     const command = ["no-such-program-here"] as const;
     const { signal } = new AbortController();
-    const source = readCommand({ command, stdin: "ignore", env: process.env, log: silentLog, signal });
+    const source = readCommand({
+      command,
+      stdin: "ignore",
+      env: process.env,
+      kill: process.kill,
+      log: silentLog,
+      signal,
+    });
     await assert.rejects(
       collect(source),
       (error) => isAirlockError(error, "command-failed") && /ENOENT/.test(error.message),
@@ -83,5 +97,60 @@ describe("readCommand", () => {
     const pid = Number(Buffer.from((await iterator.next()).value ?? []).toString());
     await iterator.return?.();
     assert.ok(isGone(pid));
+  });
+
+  it("ends all that the command started when it is told to stop", async () => {
+    const stop = new AbortController();
+    const script = "sleep 60 & echo $!; trap '' TERM; wait; wait";
+    const iterator = run(script, { signal: stop.signal })[Symbol.asyncIterator]();
+    const grandchild = Number(Buffer.from((await iterator.next()).value ?? []).toString());
+    stop.abort(new Error("enough"));
+    await assert.rejects(iterator.next(), (error) => isAirlockError(error, "interrupted"));
+    assert.ok(isGone(grandchild));
+  });
+
+  it("waits for nobody who got away with the output when it is told to stop", async () => {
+    const stop = new AbortController();
+    const iterator = run("setsid sleep 60 & echo $!; sleep 60", { signal: stop.signal })[Symbol.asyncIterator]();
+    const runaway = Number(Buffer.from((await iterator.next()).value ?? []).toString());
+    try {
+      stop.abort(new Error("enough"));
+      await assert.rejects(iterator.next(), (error) => isAirlockError(error, "interrupted"));
+    } finally {
+      process.kill(runaway, "SIGKILL");
+    }
+  });
+
+  it("does not wait for a standard error that is left open", { timeout: 20_000 }, async () => {
+    assert.equal(
+      await collect(run("(exec 1>&-; exec sleep 30) & echo $!")).then((pid) => process.kill(Number(pid))),
+      true,
+    );
+  });
+});
+
+describe("readCommands", () => {
+  function runAll(lines: Fields[], ...scripts: string[]): AsyncIterable<Uint8Array> {
+    const commands = scripts.map((script) => ["sh", "-c", script] as const);
+    const { signal } = new AbortController();
+    return readCommands({ commands, env: process.env, kill: process.kill, log: recordingLog(lines), signal });
+  }
+
+  it("runs commands in order, and gives what the last one writes", async () => {
+    const lines: Fields[] = [];
+    const script = "echo one; sleep 0.05; echo two >&2";
+    assert.equal(await collect(runAll(lines, script, "echo three")), "three\n");
+    assert.deepEqual(
+      lines.map(({ line }) => line),
+      ["one", "two"],
+    );
+  });
+
+  it("stops at the first that fails", async () => {
+    const lines: Fields[] = [];
+    await assert.rejects(collect(runAll(lines, "exit 2", "echo never >&2")), (error) => {
+      return isAirlockError(error, "command-failed") && /exited with 2/.test(error.message);
+    });
+    assert.deepEqual(lines, []);
   });
 });

@@ -31,6 +31,7 @@ function open(input: Input, { bytes = new Uint8Array(), encoding = ZSTD, givenNa
     encoding,
     startedAt: new Date(0),
     env: process.env,
+    kill: process.kill,
     stdin: piped,
     log: silentLog,
   });
