@@ -2,6 +2,7 @@
 import { HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { credentialsConfig } from "./credentials.ts";
+import { guardCredentials } from "./guard-credentials.ts";
 import { toStoreError, type Call, type CallKind } from "./errors.ts";
 import { DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUTS, openNetwork, type Network, type Timeouts } from "./network.ts";
 import { createRequestHandler, originOf } from "./request-handler.ts";
@@ -124,7 +125,7 @@ function createClient(
   network: Network,
   credentials = credentialsConfig(config.credentials),
 ): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     ...credentials,
     region: config.region,
     ...(config.endpoint === null ? {} : { endpoint: config.endpoint }),
@@ -142,6 +143,8 @@ function createClient(
     expectContinueHeader: false,
     requestHandler: createRequestHandler(network),
   });
+  client.config.credentials = guardCredentials(client.config.credentials);
+  return client;
 }
 
 /** Asks the SDK where it would send a request for this bucket, by building one (which takes some key) and not sending it. */

@@ -11,7 +11,7 @@ interface Failure {
 export const ENDPOINT_REMEDY =
   "check that `endpoint` is an S3 store's own address and that no proxy answers in its place";
 const NO_CREDENTIALS_REMEDY =
-  "set `credentials` to a profile that ~/.aws/config or ~/.aws/credentials has, or to two key files";
+  "set `credentials` to a profile that ~/.aws/config or ~/.aws/credentials has, or to two key files; docs/credentials.md has all sources";
 
 /** Errors of `connect`: nothing had been sent yet. */
 const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_[A-Z]+|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
@@ -62,7 +62,8 @@ function remedyOfCertificate(code: string): string {
   return "name its authority's certificate in NODE_EXTRA_CA_CERTS (a PEM file), and check `endpoint` and HTTPS_PROXY";
 }
 
-function codeOf(thrown: unknown): string {
+/** Node's, OpenSSL's or undici's own name for it. */
+export function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return "unknown";
   if ("code" in thrown && typeof thrown.code === "string" && /^[A-Z0-9_]{1,64}$/.test(thrown.code)) return thrown.code;
   return thrown.cause === undefined ? thrown.name : codeOf(thrown.cause);

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { inspect } from "node:util";
 import { isAirlockError } from "../../../shared/errors.ts";
+import { guardCredentials } from "../../../shared/s3/guard-credentials.ts";
+import { StoreAnswer } from "../../../shared/s3/answer.ts";
 import { fileCredentials } from "../../../shared/s3/credentials.ts";
 
 describe("credentials from files", () => {
@@ -58,5 +60,44 @@ describe("credentials from files", () => {
       subject: secret,
       remedy: `chmod 600 ${secret}`,
     });
+  });
+});
+
+describe("getting credentials", () => {
+  const answer = (status: number): StoreAnswer =>
+    new StoreAnswer({ status, headers: new Map(), body: "", receivedAt: new Date(0) });
+  const failed = (code: string): Error => Object.assign(new Error("x"), { code });
+
+  for (const [what, thrown, code] of [
+    ["a refusal", answer(403), "credentials-invalid"],
+    ["a source that fails", answer(503), "store-unavailable"],
+    ["a source that asks for fewer requests", answer(429), "store-unavailable"],
+    ["a source that can't be reached", failed("ECONNREFUSED"), "store-unavailable"],
+    ["a connection that breaks", failed("ECONNRESET"), "store-unavailable"],
+    ["a certificate that is not trusted", failed("CERT_HAS_EXPIRED"), "tls-untrusted"],
+    ["a token file that is not there", failed("ENOENT"), "credentials-invalid"],
+    ["none", Object.assign(new Error("x"), { name: "CredentialsProviderError" }), "credentials-invalid"],
+  ] as const) {
+    it(`${what} is ${code}, and never an uncertain write`, async () => {
+      await assert.rejects(
+        guardCredentials(() => Promise.reject(thrown))(),
+        (error: unknown) => isAirlockError(error, code) && error.remedy !== undefined,
+      );
+    });
+  }
+
+  it("the former ones serve until their end, when they can't be renewed", async () => {
+    let nowMs = 0;
+    let isDown = false;
+    const provide = guardCredentials(
+      () => (isDown ? Promise.reject(failed("ECONNREFUSED")) : Promise.resolve({ expiration: new Date(1000) })),
+      () => nowMs,
+    );
+    const first = await provide();
+    isDown = true;
+    nowMs = 999;
+    assert.equal(await provide(), first);
+    nowMs = 1000;
+    await assert.rejects(provide(), (error: unknown) => isAirlockError(error, "store-unavailable"));
   });
 });
