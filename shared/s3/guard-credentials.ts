@@ -2,7 +2,7 @@
 import { AirlockError } from "../errors.ts";
 import { errorCode } from "../files.ts";
 import { StoreAnswer } from "./answer.ts";
-import { failureCodeOf, judgeFailure } from "./connection-errors.ts";
+import { codeOf, judgeFailure } from "./connection-errors.ts";
 
 interface Expiring {
   readonly expiration?: Date | undefined;
@@ -49,12 +49,8 @@ function toCredentialsError(thrown: unknown): AirlockError {
   }
   const { code, what, remedy = REMEDY } = judgeFailure(thrown);
   if (code !== null && code !== "store-unavailable") return new AirlockError(code, what, { remedy, cause: thrown });
-  return new AirlockError(
-    "store-unavailable",
-    `no credentials: their source does not answer (${failureCodeOf(thrown)})`,
-    {
-      remedy: "check the way to STS, or to whatever else they come from, and HTTPS_PROXY if it is set",
-      cause: thrown,
-    },
-  );
+  return new AirlockError("store-unavailable", `no credentials: their source does not answer (${codeOf(thrown)})`, {
+    remedy: "check the way to STS, or to whatever else they come from, and HTTPS_PROXY if it is set",
+    cause: thrown,
+  });
 }
