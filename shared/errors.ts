@@ -95,7 +95,6 @@ export const CODES = {
   "source-changed": { reaction: "retry", level: "warn", exit: 3 },
   "request-invalid": { reaction: "retry", level: "error", exit: 3 },
   "notify-failed": { reaction: "retry", level: "warn", exit: 3 },
-  "notify-failed": { reaction: "retry", level: "warn", exit: 3 },
   // 4: access
   "access-denied": { reaction: "retry", level: "error", exit: 4 },
   "credentials-invalid": { reaction: "halt", level: "fatal", exit: 4 },
