@@ -54,7 +54,10 @@ export interface HostPolicy {
   /** Whether names of another form are moved too. */
   readonly foreign: boolean;
   readonly expect: ReadonlyMap<string, Expectation>;
+  /** Of all its sets together. */
   readonly quota: Quota;
+  /** Of single sets, on top of the host's. */
+  readonly setQuotas?: ReadonlyMap<string, Quota>;
 }
 
 export type SignaturePolicy = "required" | "optional" | "none";
@@ -121,6 +124,12 @@ const discover = z.strictObject({
 
 const SIGNATURES = ["required", "optional", "none"] as const;
 
+const limits = z.strictObject({
+  bytesPerDay: sizeSchema({ min: "1B" }).optional(),
+  objectsPerDay: wholeNumber(1, 1_000_000_000).optional(),
+  objectSize: sizeSchema({ min: "1B" }).optional(),
+});
+
 const host = z
   .strictObject({
     publicKeys: publicKeys.default([]),
@@ -134,12 +143,8 @@ const host = z
       }),
     ).default(new Map()),
     quota: z
-      .strictObject({
-        bytesPerDay: sizeSchema({ min: "1B" }).optional(),
-        objectsPerDay: wholeNumber(1, 1_000_000_000).optional(),
-        objectSize: sizeSchema({ min: "1B" }).optional(),
-      })
-      .default({}),
+      .strictObject({ ...limits.shape, sets: mapOf(setName, limits).default(new Map()) })
+      .default({ sets: new Map() }),
   })
   .superRefine((value: unknown, context) => {
     if (!isRecord(value) || value.signatures === "none") return;
@@ -150,11 +155,8 @@ const host = z
   .transform(({ expect, quota, ...given }): HostPolicy => ({
     ...given,
     expect: new Map([...expect].map(([name, { every, minSize }]) => [name, { everyMs: every, minSizeBytes: minSize }])),
-    quota: {
-      bytesPerDay: quota.bytesPerDay ?? null,
-      objectsPerDay: quota.objectsPerDay ?? null,
-      objectSizeBytes: quota.objectSize ?? null,
-    },
+    quota: quotaOf(quota),
+    setQuotas: new Map([...quota.sets].map(([name, ofSet]) => [name, quotaOf(ofSet)])),
   }));
 
 const alerts = z
@@ -209,6 +211,14 @@ function checkStores(value: unknown, context: z.RefinementCtx): void {
   context.addIssue({ code: "custom", path: ["vault", "bucket"], message: "another bucket than the drop-zone's" });
 }
 
+function quotaOf(given: z.infer<typeof limits>): Quota {
+  return {
+    bytesPerDay: given.bytesPerDay ?? null,
+    objectsPerDay: given.objectsPerDay ?? null,
+    objectSizeBytes: given.objectSize ?? null,
+  };
+}
+
 function sqsOf(given: z.infer<typeof sqs> | undefined): DiscoverConfig["sqs"] {
   return given === undefined ? null : { queueUrl: given.queueUrl, sweep: given.sweep };
 }
@@ -234,11 +244,8 @@ export function unservedMoverKeys(config: MoverConfig): string[] {
   if (config.verify === "readback") keys.push("vault.verify: readback");
   if (config.discover.sqs !== null) keys.push("discover.sqs");
   if (config.discover.share.of !== 1) keys.push("discover.share");
-  for (const [name, policy] of config.hosts) {
-    if (policy.expect.size > 0) keys.push(`hosts.${name}.expect`);
-    if (Object.values(policy.quota).some((limit) => limit !== null)) keys.push(`hosts.${name}.quota`);
-  }
-  if (config.alerts !== null) keys.push("alerts");
+  if ((config.alerts?.webhook.length ?? 0) > 0) keys.push("alerts.webhook");
+  if ((config.alerts?.heartbeat ?? null) !== null) keys.push("alerts.heartbeat");
   if (config.metrics !== null) keys.push("metrics");
   if (config.report !== null) keys.push("report");
   return keys;

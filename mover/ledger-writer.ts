@@ -1,11 +1,10 @@
-import { AirlockError, isAirlockError } from "../shared/errors.ts";
+import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import type { SigningKey } from "../shared/keys.ts";
 import {
   buildSegment,
   formatEntry,
   MAX_SEGMENT_BYTES,
   MAX_SEGMENT_ENTRIES,
-  parseSegment,
   segmentDigest,
   segmentName,
   type ChainHead,
@@ -14,10 +13,16 @@ import {
 } from "../shared/ledger.ts";
 import type { Log } from "../shared/log.ts";
 import { retry, type Timing } from "../shared/retry.ts";
-import type { LedgerStore } from "../shared/stores.ts";
+import type { CheckpointStore, LedgerStore } from "../shared/stores.ts";
+import { Books } from "./books.ts";
+import { formatCheckpoint } from "./checkpoint.ts";
+import { readTail } from "./ledger-tail.ts";
 
 /** Room for the header, the holds and the signature below {@link MAX_SEGMENT_BYTES}. */
 const FRAME_BYTES = 128 * 1024;
+/** What folding an entry can add to it: a handful of findings. */
+const FINDINGS_BYTES = 4 * 1024;
+const CHECKPOINT_EVERY = 10_000;
 
 export interface LedgerWriterOptions {
   readonly mover: string;
@@ -27,11 +32,19 @@ export interface LedgerWriterOptions {
   readonly log: Log;
   /** Ends the waiting for a store that does not answer; what was not written then was not recorded. */
   readonly signal: AbortSignal;
+  /** What the ledger adds up to; default: without any expectations. */
+  readonly books?: Books;
+  /** Without it, start-up reads the whole ledger. */
+  readonly checkpoints?: CheckpointStore;
+  /** Segments; default: 10,000. */
+  readonly checkpointEvery?: number;
+  /** Told of each entry as it is about to be written, and again by the next process if this one dies before it is. */
+  readonly onEntry?: (entry: NewEntry) => void;
 }
 
 interface Waiting {
   readonly entry: NewEntry;
-  readonly written: () => void;
+  readonly written: (entry: NewEntry) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -40,15 +53,19 @@ interface Waiting {
  * none is in flight, and what arrives meanwhile forms the next, so that the ledger never makes a busy mover wait.
  */
 export class LedgerWriter {
+  readonly books: Books;
   readonly #options: LedgerWriterOptions;
   readonly #waiting: Waiting[] = [];
   #head: ChainHead | null;
   #holds: Holds | null = null;
   #writing: Promise<void> | null = null;
   #broken: AirlockError | null = null;
+  /** Never rejects, and nothing waits for it but the end. */
+  #checkpointing: Promise<void> = Promise.resolve();
 
-  private constructor(options: LedgerWriterOptions, head: ChainHead | null) {
+  private constructor(options: LedgerWriterOptions, books: Books, head: ChainHead | null) {
     this.#options = options;
+    this.books = books;
     this.#head = head;
   }
 
@@ -57,17 +74,21 @@ export class LedgerWriter {
    * @throws {AirlockError} `ledger-corrupt`
    */
   static async open(options: LedgerWriterOptions): Promise<LedgerWriter> {
-    const head = await findHead(options);
+    const { books = new Books(new Map()), checkpoints = null, key } = options;
+    const head = await readTail({ ...options, key: key.public, books, checkpoints });
     options.log.info("ledger-resumed", { segment: head?.segment ?? 0, index: head?.index ?? 0 });
-    return new LedgerWriter(options, head);
+    return new LedgerWriter(options, books, head);
   }
 
   get head(): ChainHead | null {
     return this.#head;
   }
 
-  /** Resolves when the entry is in the vault; rejects when it is not known to be, and then nothing may be released. */
-  append(entry: NewEntry): Promise<void> {
+  /**
+   * Resolves with the entry as it was written, when it is in the vault; rejects when it is not known to be, and then
+   * nothing may be released.
+   */
+  append(entry: NewEntry): Promise<NewEntry> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     return new Promise((written, failed) => {
       this.#waiting.push({ entry, written, failed });
@@ -84,6 +105,7 @@ export class LedgerWriter {
   /** Resolves when nothing waits any more. */
   async settled(): Promise<void> {
     while (this.#writing !== null) await this.#writing;
+    await this.#checkpointing;
   }
 
   #start(): void {
@@ -93,12 +115,12 @@ export class LedgerWriter {
   async #drain(): Promise<void> {
     await Promise.resolve(); // let what was appended in the same turn come along
     while (this.#broken === null && (this.#waiting.length > 0 || this.#holds !== null)) {
-      const { batch, lines } = this.#nextBatch();
+      const { batch, folded, lines } = this.#nextBatch();
       const holds = this.#holds;
       this.#holds = null;
       try {
         await this.#write(lines, holds);
-        for (const { written } of batch) written();
+        for (const [index, { written, entry }] of batch.entries()) written(folded[index] ?? entry);
       } catch (error) {
         // Whether the segment exists is not known, so nothing may be written behind it by this process.
         this.#broken = isAirlockError(error)
@@ -110,18 +132,24 @@ export class LedgerWriter {
     this.#writing = null; // in the same turn as the last look: whoever appends from now on starts anew
   }
 
-  #nextBatch(): { batch: Waiting[]; lines: string[] } {
+  /** Folds exactly what goes into the segment, so that the books are at every segment what start-up would make of it. */
+  #nextBatch(): { batch: Waiting[]; folded: NewEntry[]; lines: string[] } {
     const lines: string[] = [];
+    const folded: NewEntry[] = [];
     let sizeBytes = FRAME_BYTES;
     let index = this.#head?.index ?? 0;
     for (const { entry } of this.#waiting) {
-      const line = formatEntry({ index: index + 1, ...entry });
+      const atMostBytes = Buffer.byteLength(formatEntry({ index: index + 1, ...entry })) + FINDINGS_BYTES;
+      if (lines.length === MAX_SEGMENT_ENTRIES || sizeBytes + atMostBytes > MAX_SEGMENT_BYTES) break;
+      const final = this.books.fold(entry);
+      const line = formatEntry({ index: index + 1, ...final });
+      this.#options.onEntry?.(final);
       sizeBytes += Buffer.byteLength(line);
-      if (lines.length === MAX_SEGMENT_ENTRIES || sizeBytes > MAX_SEGMENT_BYTES) break;
+      folded.push(final);
       lines.push(line);
       index++;
     }
-    return { batch: this.#waiting.splice(0, lines.length), lines };
+    return { batch: this.#waiting.splice(0, lines.length), folded, lines };
   }
 
   async #write(lines: readonly string[], holds: Holds | null): Promise<void> {
@@ -137,6 +165,21 @@ export class LedgerWriter {
     await this.#create(segment, bytes); // the commit point of all that the segment records
     this.#head = { segment, digest: segmentDigest(bytes), index: (this.#head?.index ?? 0) + lines.length };
     log.debug("segment-written", { segment, entries: lines.length, bytes: bytes.length });
+    if (segment % (this.#options.checkpointEvery ?? CHECKPOINT_EVERY) === 0)
+      this.#checkpointing = this.#checkpoint(this.#head);
+  }
+
+  /** Saves the next start some reading. Where it can't be written, that start reads more; nothing depends on it. */
+  async #checkpoint(head: ChainHead): Promise<void> {
+    const { mover, key, timing, log, checkpoints, signal } = this.#options;
+    if (checkpoints === undefined) return;
+    const bytes = formatCheckpoint({ head, books: this.books.toState() }, mover, new Date(timing.now()), key);
+    try {
+      await checkpoints.createCheckpoint(head.segment, bytes, signal);
+      log.info("checkpoint-written", { segment: head.segment, bytes: bytes.length });
+    } catch (thrown) {
+      log.failure("checkpoint-refused", toAirlockError(thrown), { segment: head.segment });
+    }
   }
 
   /** Tries until the segment is known to exist with these bytes, or another writer's is found in its place. */
@@ -183,26 +226,4 @@ export class LedgerWriter {
         "stop the other mover of this name, or give this one another `id`; then look at the segment with `airlock verify`",
     });
   }
-}
-
-async function findHead(options: LedgerWriterOptions): Promise<ChainHead | null> {
-  const { mover, store, signal } = options;
-  let count = 0;
-  for await (const segment of store.listSegments(0, signal)) {
-    if (segment !== count + 1) {
-      throw new AirlockError("ledger-corrupt", `segment ${count + 1} of mover ${mover} is missing`, {
-        subject: segmentName(mover, count + 1),
-        remedy: "run `airlock verify`; a new mover id starts a new ledger",
-      });
-    }
-    count = segment;
-  }
-  if (count === 0) return null;
-  const last = parseSegment(await store.readSegment(count, signal), mover, count);
-  let index = last.entries.at(-1)?.index;
-  // a segment that only reports holds has no entry of its own to count from
-  for (let before = count - 1; index === undefined && before > 0; before--) {
-    index = parseSegment(await store.readSegment(before, signal), mover, before).entries.at(-1)?.index;
-  }
-  return { segment: count, digest: last.digest, index: index ?? 0 };
 }

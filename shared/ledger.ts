@@ -42,6 +42,9 @@ export type ExposureOrigin = (typeof exposureOrigins)[number];
 
 const findingSchema = z.strictObject({
   code: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
+  /** Whom it is about, where no object of the same entry says so. */
+  host: z.string().max(63).optional(),
+  set: z.string().max(63).optional(),
   epoch: z.string().max(22).optional(),
   seq: z.int().min(1).optional(),
   detail: z.string().max(300).optional(),
@@ -79,6 +82,8 @@ export type SegmentHeader = Readonly<z.infer<typeof headerSchema>>;
 /** One line of the ledger. Sizes in bytes, times in ISO 8601 UTC with milliseconds. */
 export type Entry = Readonly<z.infer<typeof entrySchema>>;
 export type NewEntry = Omit<Entry, "index">;
+/** What was noticed about a host's objects; it never holds one. Its codes are in `mover/findings.ts`. */
+export type EntryFinding = Readonly<z.infer<typeof findingSchema>>;
 /** Number of held objects by host (`*` for hosts that are not configured) and reason. */
 export type Holds = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
@@ -98,6 +103,15 @@ export interface Segment {
 /** `_airlock/ledger/<mover>/<12 digits>.jsonl` */
 export function segmentName(mover: string, segment: number): string {
   return `${ledgerPrefix(mover)}${String(segment).padStart(12, "0")}.jsonl`;
+}
+
+/** `_airlock/checkpoint/<mover>/<12 digits>.json`: what the segments up to this one add up to. */
+export function checkpointName(mover: string, segment: number): string {
+  return `${checkpointPrefix(mover)}${String(segment).padStart(12, "0")}.json`;
+}
+
+export function checkpointPrefix(mover: string): string {
+  return `_airlock/checkpoint/${mover}/`;
 }
 
 export function ledgerPrefix(mover: string): string {

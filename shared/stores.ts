@@ -162,6 +162,16 @@ export interface LedgerStore {
   createSegment(segment: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
 }
 
+/** Where one mover's checkpoints lie, each named by the last segment that it sums up. */
+export interface CheckpointStore {
+  /** Ascending. */
+  listCheckpoints(signal: AbortSignal): Promise<readonly number[]>;
+  /** Whole: at most 128 MiB, more is `ledger-corrupt`. `not-found` where there is none. */
+  readCheckpoint(segment: number, signal: AbortSignal): Promise<Uint8Array>;
+  /** Create-only. */
+  createCheckpoint(segment: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+}
+
 /** The operator's view of the vault: reads. */
 export interface VaultReader {
   readonly bucket: string;

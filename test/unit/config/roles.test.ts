@@ -74,6 +74,7 @@ test("a host that is said to sign nothing needs no key, and has no limits but th
     foreign: true,
     expect: new Map(),
     quota: { bytesPerDay: null, objectsPerDay: null, objectSizeBytes: null },
+    setQuotas: new Map(),
   });
 });
 
