@@ -14,6 +14,11 @@ export function isOwnerAlive(owner: string): boolean {
   return boot === readBootId() && readStartTicks(Number(pid)) === ticks;
 }
 
+/** As a person knows it. */
+export function pidOf(owner: string): number {
+  return Number(owner.split(":")[1]);
+}
+
 function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }

@@ -1,3 +1,5 @@
+import { SET_SCHEMA } from "./set-schema.ts";
+
 /** 2 adds tables to those of 1, and nothing else: an older file becomes a newer one by {@link SCHEMA}. */
 export const SCHEMA_VERSION = 2;
 export const OLDER_VERSIONS: ReadonlySet<unknown> = new Set([0, 1]);
@@ -25,5 +27,6 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS waiting_part (
     id TEXT NOT NULL, number INTEGER NOT NULL, etag TEXT NOT NULL, checksum TEXT, PRIMARY KEY (id, number)
   ) STRICT;
+  ${SET_SCHEMA}
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
