@@ -152,6 +152,29 @@ export interface VaultWriter {
   abortUpload(upload: MultipartUpload, signal: AbortSignal): Promise<void>;
 }
 
+/** An upload that was neither completed nor aborted. */
+export interface OpenUpload extends MultipartUpload {
+  /** By the store's clock. */
+  readonly begunAt: Date;
+}
+
+export interface UploadPage {
+  readonly uploads: readonly OpenUpload[];
+  /** Where the next page begins; null on the last one. Opaque. */
+  readonly next: string | null;
+}
+
+/** For the mover's upkeep, of either store. */
+export interface UploadLister {
+  listUploads(options: ListOptions): Promise<UploadPage>;
+}
+
+/** A store's clock, as its answers show it. */
+export interface StoreClock {
+  /** How far it is ahead of this machine's; 0 while that is not certain. In ms. */
+  clockOffsetMs(): number;
+}
+
 /** Where one mover's ledger lies. Segments are numbered from 1. */
 export interface LedgerStore {
   /** Numbers of the segments after `after`, ascending, found by listing. */

@@ -33,6 +33,8 @@ export interface S3Store extends AsyncDisposable {
   readonly owned: { readonly Bucket: string; readonly ExpectedBucketOwner: string | undefined };
   /** The date that the store put on its latest answer, with the moment at which it came in. */
   lastDate(): { readonly store: Date; readonly here: Date } | null;
+  /** How far the store's clock is ahead of this one, as all its answers show it: `shared/clock-offset.ts`. */
+  clockOffsetMs(): number;
   describe(operation: string, kind: CallKind, key: string | null): Call;
   /** Runs one SDK call with its errors mapped; what is safe to repeat is repeated. */
   run<T>(call: Call, signal: AbortSignal, attempt: () => Promise<T>): Promise<T>;
@@ -99,6 +101,7 @@ export async function openS3(config: StoreConfig, options: S3Options = {}): Prom
       bytes: await openTransport(),
       owned: { Bucket: bucket, ExpectedBucketOwner: config.expectedBucketOwner ?? undefined },
       lastDate: () => network.lastDate(),
+      clockOffsetMs: () => network.clock.offsetMs,
       describe,
       run,
       repeat,

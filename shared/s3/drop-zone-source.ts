@@ -1,9 +1,10 @@
 import { GetObjectTaggingCommand } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
-import type { DropZoneSource, OpenedObject, StoredVersion } from "../stores.ts";
+import type { DropZoneSource, OpenedObject, StoreClock, StoredVersion, UploadLister } from "../stores.ts";
 import { openS3, type S3Options } from "./client.ts";
 import { createVersionDeleter } from "./delete-versions.ts";
 import { blameKey, changed, nonsense } from "./errors.ts";
+import { listUploads } from "./list-uploads.ts";
 import { listLatest, listVersions } from "./list.ts";
 
 /** S3's limit is 10. */
@@ -17,7 +18,7 @@ export interface DropZoneSourceOptions extends S3Options {
 export async function openDropZoneSource(
   config: StoreConfig,
   options: DropZoneSourceOptions,
-): Promise<DropZoneSource & AsyncDisposable> {
+): Promise<DropZoneSource & UploadLister & StoreClock & AsyncDisposable> {
   const store = await openS3(config, options);
   const { versioned } = options;
   const deleteVersions = createVersionDeleter(store, versioned);
@@ -63,6 +64,8 @@ export async function openDropZoneSource(
     },
 
     deleteVersions,
+    listUploads: (page) => listUploads(store, page),
+    clockOffsetMs: () => store.clockOffsetMs(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

@@ -37,7 +37,7 @@ export async function listVersions(store: S3Store, options: ListOptions): Promis
  * Ceph 16 and moto encode the keys of a page and not its marker. A marker is the last key of its page, so that tells the
  * two forms apart; where it is neither, the documented one is meant.
  */
-function nextMarker(marker: string, decode: (text: string) => string, lastKeys: readonly string[]): string {
+export function nextMarker(marker: string, decode: (text: string) => string, lastKeys: readonly string[]): string {
   const last = lastKeys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).at(-1);
   return marker === last ? marker : decode(marker);
 }
@@ -138,7 +138,7 @@ function limitOf({ limit }: ListOptions): number {
 }
 
 /** A store that does not know `encoding-type` sends keys as they are. */
-function decoderOf(encodingType: string | undefined): (text: string) => string {
+export function decoderOf(encodingType: string | undefined): (text: string) => string {
   return encodingType === "url" ? decodeKey : (text) => text;
 }
 
@@ -156,11 +156,11 @@ export function decodeKey(text: string): string {
 }
 
 /** JSON, because a key may contain whatever would separate the parts. */
-function formatCursor(parts: readonly string[]): string {
+export function formatCursor(parts: readonly string[]): string {
   return JSON.stringify(parts);
 }
 
-function parseCursor(cursor: string | null, call: Call): readonly string[] {
+export function parseCursor(cursor: string | null, call: Call): readonly string[] {
   if (cursor === null) return [];
   const parts: unknown = JSON.parse(cursor);
   if (!Array.isArray(parts) || !parts.every((part) => typeof part === "string"))

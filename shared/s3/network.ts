@@ -1,6 +1,7 @@
 /** The one place that opens connections. Redirects are never followed; every wait and every size has a bound. */
 import { Readable } from "node:stream";
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
+import { ClockOffset } from "../clock-offset.ts";
 import type { PartBody } from "../stores.ts";
 import { findLateError, MAX_ERROR_BYTES, StoreAnswer } from "./answer.ts";
 import { PIECE_BYTES, readPieces } from "./part-body.ts";
@@ -49,6 +50,7 @@ export interface Network {
   paced(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   /** The `Date` of the latest answer of any kind, and when it came in. */
   lastDate(): { readonly store: Date; readonly here: Date } | null;
+  readonly clock: Pick<ClockOffset, "offsetMs">;
   close(): Promise<void>;
 }
 
@@ -72,11 +74,13 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
   const proxied = new EnvHttpProxyAgent({ ...options, httpProxy: "" });
 
   let lastDate: { store: Date; here: Date } | null = null;
+  const clock = new ClockOffset();
 
   async function send({ origin, method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
     const flat: string[] = [];
     for (const [name, value] of headers) if (name !== "host" && name !== "content-length") flat.push(name, value);
     if (body !== null) flat.push("content-length", String(body.length));
+    const sentMs = Date.now();
     const answer = await (origin.startsWith("https:") ? proxied : direct).request({
       origin,
       method,
@@ -88,7 +92,10 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
     answer.body.on("error", ignore);
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     const date = response.headers.get("date");
-    if (date !== undefined) lastDate = { store: new Date(date), here: new Date() };
+    if (date !== undefined) {
+      lastDate = { store: new Date(date), here: new Date() };
+      clock.add(sentMs, lastDate.here.getTime(), lastDate.store.getTime());
+    }
     if (response.status >= 200 && response.status < 300) return response;
     const text = Buffer.from(await readPrefix(response.body, MAX_ERROR_BYTES)).toString("utf8");
     throw new StoreAnswer({ status: response.status, headers: response.headers, body: text, receivedAt: new Date() });
@@ -150,6 +157,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
     sendAndRead,
     paced,
     lastDate: () => (lastDate === null || Number.isNaN(lastDate.store.getTime()) ? null : lastDate),
+    clock,
     async close() {
       await Promise.all([direct.destroy(), proxied.destroy()]);
     },

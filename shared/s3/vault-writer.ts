@@ -1,6 +1,7 @@
 import type { StoreConfig } from "../config/store-config.ts";
-import type { VaultWriter } from "../stores.ts";
+import type { StoreClock, UploadLister, VaultWriter } from "../stores.ts";
 import { openS3, type S3Options } from "./client.ts";
+import { listUploads } from "./list-uploads.ts";
 import { abortUpload, beginUpload, completeUpload, createObject, uploadPart } from "./uploads.ts";
 
 export interface VaultWriterOptions extends S3Options {
@@ -12,7 +13,7 @@ export interface VaultWriterOptions extends S3Options {
 export async function openVaultWriter(
   config: StoreConfig,
   options: VaultWriterOptions,
-): Promise<VaultWriter & AsyncDisposable> {
+): Promise<VaultWriter & UploadLister & StoreClock & AsyncDisposable> {
   const store = await openS3(config, options);
   const { storageClass } = options;
   return {
@@ -23,6 +24,8 @@ export async function openVaultWriter(
       store.repeat(signal, () => uploadPart(store, upload, number, body, signal)),
     completeUpload: (upload, parts, signal) => completeUpload(store, upload, parts, signal),
     abortUpload: (upload, signal) => abortUpload(store, upload, signal),
+    listUploads: (page) => listUploads(store, page),
+    clockOffsetMs: () => store.clockOffsetMs(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
