@@ -1,5 +1,5 @@
 import { AirlockError, isAirlockError, toAirlockError, type Code } from "../shared/errors.ts";
-import { backoffMs, type Backoff } from "../shared/retry.ts";
+import { createPace, type Pace } from "./drain-pace.ts";
 import type { Attempts, PublishContext, Published } from "./publish-context.ts";
 import { publishWaiting } from "./publish-waiting.ts";
 import type { Spool, WaitingObject } from "./spool.ts";
@@ -31,15 +31,6 @@ export interface Drained {
 
 /** Pauses are for outages, so the single request goes on for seconds only. */
 const ONE_REQUEST: Attempts = { attempts: 3, baseMs: 500, capMs: 5_000 };
-/** For all objects, after a failure that another object would meet as well; forgotten with the first success. */
-const STORE_BACKOFF: Backoff = { baseMs: 1_000, capMs: 60_000 };
-/** For the one object that failed. */
-const OBJECT_BACKOFF: Backoff = { baseMs: 1_000, capMs: 300_000 };
-/** For what time alone does not mend: somebody may have mended it. */
-const RARELY: Backoff = { baseMs: 900_000, capMs: 900_000 };
-/** How soon an object is seen that another process spooled. */
-const LOOK_EVERY_MS = 5_000;
-
 const TRANSIENT = [
   "store-unavailable",
   "slow-down",
@@ -49,157 +40,149 @@ const TRANSIENT = [
   "locked",
 ] as const satisfies Code[];
 
-interface Trouble {
-  readonly failures: number;
-  /** Epoch milliseconds; Infinity: not by this call. */
-  readonly retryAtMs: number;
+/** What the workers of one call share. */
+interface Draining {
+  readonly options: DrainOptions;
+  /** The caller's, with a signal that ends sooner and requests that give up sooner. */
+  readonly context: PublishContext;
+  readonly pace: Pace;
+  readonly underWay: Set<string>;
+  readonly failed: Set<string>;
+  /** Claims that could not be given back. */
+  readonly held: WaitingObject[];
+  published: number;
+  /** Aborted whenever a worker is done with an object; then there is another one. */
+  changed: AbortController;
 }
 
 /** Publishes what waits, oldest first. Nothing is ever dropped: what fails waits on. */
 export async function drainSpool(options: DrainOptions): Promise<Drained> {
-  const { context, until, spool } = options;
-  const failed = new AbortController();
-  const ends = until === "empty" ? [] : [until];
-  const signal = AbortSignal.any([context.signal, failed.signal, ...ends]);
-  const drain = createDrain(options, signal);
+  const { context, until, spool, concurrency } = options;
+  const broken = new AbortController();
+  const signal = AbortSignal.any([context.signal, broken.signal, ...(until === "empty" ? [] : [until])]);
+  const draining: Draining = {
+    options,
+    context: { ...context, signal, retry: ONE_REQUEST },
+    pace: createPace(context.timing),
+    underWay: new Set(),
+    failed: new Set(),
+    held: [],
+    published: 0,
+    changed: new AbortController(),
+  };
   await spool.removeLeftovers();
   const work = async (): Promise<void> => {
-    for (let object = await drain.next(); object !== null; object = await drain.next()) await drain.publish(object);
+    for (let object = await next(draining); object !== null; object = await next(draining))
+      await attempt(object, draining);
   };
-  const workers = Array.from({ length: options.concurrency }, () =>
-    work().catch((error: unknown) => {
-      failed.abort(new AirlockError("interrupted", "the draining failed", { cause: error }));
-      throw error;
-    }),
-  );
-  const ended = await Promise.allSettled(workers);
+  const failWith = (error: unknown): never => {
+    broken.abort(new AirlockError("interrupted", "the draining failed", { cause: error }));
+    throw error;
+  };
+  const ended = await Promise.allSettled(Array.from({ length: concurrency }, () => work().catch(failWith)));
   for (const worker of ended) if (worker.status === "rejected") throw worker.reason;
   if (context.signal.aborted) throw new AirlockError("interrupted", "interrupted", { cause: context.signal.reason });
-  return drain.count();
+  return { published: draining.published, failed: draining.failed.size };
 }
 
-interface Drain {
-  /** Waits for an object to publish; null: the end. */
-  next(): Promise<WaitingObject | null>;
-  publish(object: WaitingObject): Promise<void>;
-  count(): Drained;
-}
-
-function createDrain(options: DrainOptions, signal: AbortSignal): Drain {
-  const { spool, until, onPublished, onFailed, alongside } = options;
-  const context: PublishContext = { ...options.context, signal, retry: ONE_REQUEST };
-  const { timing, log, host } = context;
-  const troubles = new Map<string, Trouble>();
-  const failed = new Set<string>();
-  const underWay = new Set<string>();
-  /** Claims that could not be given back. */
-  const held: WaitingObject[] = [];
-  let published = 0;
-  let storeFailures = 0;
-  let pausedUntilMs = -Infinity;
-  let changed = new AbortController();
-
-  const pause = (): void => {
-    if (timing.now() < pausedUntilMs) return;
-    storeFailures++;
-    pausedUntilMs = timing.now() + backoffMs(storeFailures, STORE_BACKOFF, timing.random);
-  };
-  const release = (object: WaitingObject): void => {
-    try {
-      spool.unclaim(object);
-    } catch (error) {
-      log.failure("spool-held", toAirlockError(error), { host, set: object.set, id: object.id });
-      held.push(object);
+/** Waits for an object to publish; null: the end. */
+async function next(draining: Draining): Promise<WaitingObject | null> {
+  const { options, context, pace, underWay } = draining;
+  while (!context.signal.aborted) {
+    // taken before looking, so that nothing comes in between
+    const wake = options.spool.unclaimed;
+    if (!pace.isPaused()) {
+      const object = tryClaim(draining);
+      if (object !== null) return object;
+      if (options.until === "empty" && underWay.size === 0 && !pace.isPaused() && !pace.hasRetries()) return null;
     }
-  };
-  const claim = (): WaitingObject | null => {
-    for (const object of held.splice(0)) release(object);
-    const now = timing.now();
-    const later = new Set([...troubles].filter(([, { retryAtMs }]) => retryAtMs > now).map(([id]) => id));
-    const object = spool.claimNext(later);
-    if (object !== null) return object;
-    // Those that are due and are not there to be claimed have been published by another process, or are with one.
-    for (const id of troubles.keys()) if (!later.has(id) && !underWay.has(id)) troubles.delete(id);
+    await waitForChange(draining, wake);
+  }
+  return null;
+}
+
+/** A state that can't be used for the moment is an outage like any other. */
+function tryClaim({ options, context, pace, underWay, held }: Draining): WaitingObject | null {
+  try {
+    for (let object = held.pop(); object !== undefined; object = held.pop()) giveBack(object, options.spool, held);
+    const later = pace.listLater();
+    const object = options.spool.claimNext(later);
+    if (object !== null) underWay.add(object.id);
+    // Those that are due and can't be claimed have been published by another process, or are with one.
+    else pace.forgetDue(underWay);
+    return object;
+  } catch (error) {
+    if (!isAirlockError(error, ...TRANSIENT)) throw error;
+    context.log.failure("spool-held", error, { host: context.host });
+    pace.pause();
     return null;
-  };
-  const tryClaim = (): WaitingObject | null => {
-    try {
-      return claim();
-    } catch (error) {
-      if (!isAirlockError(error, ...TRANSIENT)) throw error;
-      log.failure("spool-held", error, { host });
-      pause();
-      return null;
-    }
-  };
-  const isEmpty = (): boolean =>
-    underWay.size === 0 && held.length === 0 && [...troubles.values()].every(({ retryAtMs }) => retryAtMs === Infinity);
-  const waitForChange = async (wake: AbortSignal): Promise<void> => {
-    const now = timing.now();
-    const retries = [...troubles.values()].map(({ retryAtMs }) => retryAtMs).filter((atMs) => atMs > now);
-    const untilMs = Math.min(now + LOOK_EVERY_MS, ...retries);
-    const waitMs = Math.max(untilMs, pausedUntilMs) - now;
-    const stop = AbortSignal.any(pausedUntilMs > now ? [signal] : [signal, wake, changed.signal]);
-    await timing.sleep(waitMs, stop).catch((error: unknown) => {
-      if (!stop.aborted) throw error;
-    });
-  };
-  const fail = async (object: WaitingObject, error: AirlockError): Promise<void> => {
-    const { id, set } = object;
-    const failures = (troubles.get(id)?.failures ?? 0) + 1;
-    const isTransient = isAirlockError(error, ...TRANSIENT);
-    const backoff = isTransient ? OBJECT_BACKOFF : RARELY;
-    const waitMs = !isTransient && until === "empty" ? Infinity : backoffMs(failures, backoff, timing.random);
-    troubles.set(id, { failures, retryAtMs: timing.now() + waitMs });
-    const shownMs = waitMs === Infinity ? null : Math.round(waitMs);
-    log.failure("spool-held", error, { host, set, id, failures, waitMs: shownMs });
-    if (isTransient) return pause();
-    failed.add(id);
-    await onFailed(object, error);
-  };
-  const attempt = async (object: WaitingObject): Promise<Published | AirlockError> => {
-    try {
-      const done = await publishWaiting(object, spool, context, alongside);
-      storeFailures = 0;
-      pausedUntilMs = -Infinity;
-      troubles.delete(object.id);
-      failed.delete(object.id);
-      published++;
-      return done;
-    } catch (error) {
-      release(object);
-      return toAirlockError(error);
-    }
-  };
+  }
+}
 
-  return {
-    async next() {
-      while (!signal.aborted) {
-        const wake = spool.unclaimed;
-        if (timing.now() >= pausedUntilMs) {
-          const object = tryClaim();
-          if (object !== null) {
-            underWay.add(object.id);
-            return object;
-          }
-          if (until === "empty" && timing.now() >= pausedUntilMs && isEmpty()) return null;
-        }
-        await waitForChange(wake);
-      }
-      return null;
-    },
-    async publish(object) {
-      try {
-        const result = await attempt(object);
-        if (!(result instanceof AirlockError)) await onPublished(object, result);
-        else if (!signal.aborted) await fail(object, result);
-      } finally {
-        underWay.delete(object.id);
-        const former = changed;
-        changed = new AbortController();
-        former.abort();
-      }
-    },
-    count: () => ({ published, failed: failed.size }),
-  };
+function giveBack(object: WaitingObject, spool: Spool, held: WaitingObject[]): void {
+  try {
+    spool.unclaim(object);
+  } catch (error) {
+    held.push(object);
+    throw error;
+  }
+}
+
+async function waitForChange({ context, pace, changed }: Draining, wake: AbortSignal): Promise<void> {
+  const { signal, timing } = context;
+  const stop = AbortSignal.any(pace.isPaused() ? [signal] : [signal, wake, changed.signal]);
+  await timing.sleep(pace.untilNextMs(), stop).catch((error: unknown) => {
+    if (!stop.aborted) throw error;
+  });
+}
+
+async function attempt(object: WaitingObject, draining: Draining): Promise<void> {
+  const { options, context, pace, underWay, failed } = draining;
+  const { id } = object;
+  try {
+    const result = await tryPublish(object, draining);
+    if (result instanceof AirlockError) {
+      if (!context.signal.aborted) await fail(object, result, draining);
+      return;
+    }
+    draining.published++;
+    pace.succeeded(id);
+    failed.delete(id);
+    await options.onPublished(object, result);
+  } finally {
+    underWay.delete(id);
+    const { changed } = draining;
+    draining.changed = new AbortController();
+    changed.abort();
+  }
+}
+
+async function tryPublish(
+  object: WaitingObject,
+  { options, context, held }: Draining,
+): Promise<Published | AirlockError> {
+  try {
+    return await publishWaiting(object, options.spool, context, options.alongside);
+  } catch (thrown) {
+    const error = toAirlockError(thrown);
+    try {
+      giveBack(object, options.spool, held);
+    } catch (cause) {
+      context.log.failure("spool-held", toAirlockError(cause), { host: context.host, id: object.id });
+    }
+    return error;
+  }
+}
+
+async function fail(object: WaitingObject, error: AirlockError, draining: Draining): Promise<void> {
+  const { options, context, pace, failed } = draining;
+  const { id, set } = object;
+  const isTransient = isAirlockError(error, ...TRANSIENT);
+  const rarely = options.until === "empty" ? "never" : "rarely";
+  const { failures, waitMs } = pace.failed(id, isTransient ? "transient" : rarely);
+  const shownMs = waitMs === Infinity ? null : Math.round(waitMs);
+  context.log.failure("spool-held", error, { host: context.host, set, id, failures, waitMs: shownMs });
+  if (isTransient) return;
+  failed.add(id);
+  await options.onFailed(object, error);
 }
