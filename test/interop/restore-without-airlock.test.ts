@@ -3,58 +3,23 @@
  * `npm run servers:install`; says what is missing and fails where it is.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
 import { compareTrees } from "../demo/compare-trees.ts";
 import { TOOLS } from "../servers/tools.ts";
-import { startWorld, VAULT, type World } from "../support/world.ts";
-
-const run = promisify(execFile);
-
-async function requireTools(): Promise<void> {
-  const needed = [
-    [TOOLS.age, "--version"],
-    [TOOLS.ageKeygen, "--version"],
-    [TOOLS.s3cmd, "--version"],
-    ["zstd", "--version"],
-    ["tar", "--version"],
-    ["sha256sum", "--version"],
-  ] as const;
-  for (const [program, ...args] of needed) {
-    await run(program, args).catch((cause: unknown) => {
-      throw new Error(`${program} is missing: run npm run servers:install`, { cause });
-    });
-  }
-}
-
-/** Downloads one object with s3cmd, as the operator. */
-async function fetchObject(world: World, name: string, to: string): Promise<void> {
-  const id = await readFile(join(world.dir, "operator.id"), "utf8");
-  const secret = await readFile(join(world.dir, "operator.secret"), "utf8");
-  const { host } = new URL(world.server.endpoint);
-  const config = join(world.dir, "s3cfg");
-  await writeFile(
-    config,
-    `[default]\naccess_key = ${id}\nsecret_key = ${secret}\nhost_base = ${host}\nhost_bucket = ${host}\nuse_https = False\nbucket_location = ${world.server.region}\nsignature_v2 = False\n`,
-    { mode: 0o600 },
-  );
-  await run(TOOLS.s3cmd, ["--config", config, "--no-progress", "get", `s3://${VAULT}/${name}`, to]);
-}
+import { startWorld } from "../support/world.ts";
+import { fetchObject, makeIdentity, requirePrograms, RESTORE_PROGRAMS, run, runPipeline } from "./support.ts";
 
 for (const kind of ["x25519", "post-quantum"] as const) {
   test(`a folder comes back with s3cmd, sha256sum, age, zstd and tar alone (${kind})`, async (t) => {
-    await requireTools();
+    await requirePrograms(...RESTORE_PROGRAMS);
     const folder = await mkdtemp(join(tmpdir(), "airlock-interop-"));
     t.after(() => rm(folder, { recursive: true }));
-    const identityFile = join(folder, "identity.txt");
-    await run(TOOLS.ageKeygen, [...(kind === "post-quantum" ? ["-pq"] : []), "-o", identityFile]);
-    const { stdout: recipient } = await run(TOOLS.ageKeygen, ["-y", identityFile]);
-    await using world = await startWorld({ recipient: recipient.trim() });
+    const identity = await makeIdentity(folder, kind === "post-quantum" ? ["-pq"] : []);
+    await using world = await startWorld({ recipient: identity.recipient });
     const original = join(world.dir, "original");
     await mkdir(join(original, "deep", "er"), { recursive: true });
     await writeFile(join(original, "small"), "hello\n");
@@ -77,17 +42,8 @@ for (const kind of ["x25519", "post-quantum"] as const) {
     assert.equal((await run("sha256sum", [stored])).stdout.split(" ")[0], sha256);
     const target = join(world.dir, "target");
     await mkdir(target);
-    await run("bash", [
-      "-o",
-      "pipefail",
-      "-c",
-      'cd "$1" && "$2" -d -i "$3" "$4" | zstd -d | tar -x',
-      "-",
-      target,
-      TOOLS.age,
-      identityFile,
-      stored,
-    ]);
+    const restore = 'cd "$1" && "$2" -d -i "$3" "$4" | zstd -d | tar -x';
+    await runPipeline(restore, target, TOOLS.age, identity.file, stored);
     await compareTrees(original, join(target, original.slice(1)));
     const { stdout: mode } = await run("stat", ["-c", "%a %N", join(target, original.slice(1), "small")]);
     assert.match(mode, /^741 /);

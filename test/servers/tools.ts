@@ -1,6 +1,7 @@
 /**
  * Other people's programs that the interoperability tests use: age, zstd, tar and sha256sum to restore without
- * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders.
+ * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders; and what the recipes
+ * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, rclone.
  */
 import { join } from "node:path";
 import { installFolder } from "./cache.ts";
@@ -30,6 +31,13 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["rsync", () => installSystemProgram("rsync", "rsync")],
   ["setfattr", () => installSystemProgram("setfattr", "attr")],
   ["setfacl", () => installSystemProgram("setfacl", "acl")],
+  ["postgresql", () => installDebianPackages(["postgresql"])],
+  ["mariadb", () => installDebianPackages(["mariadb-server-core", "mariadb-client"])],
+  ["redis", () => installDebianPackages(["redis-tools"])],
+  ["sqlite3", () => installSystemProgram("sqlite3", "sqlite3")],
+  ["git", () => installSystemProgram("git", "git")],
+  ["logrotate", () => installSystemProgram("logrotate", "logrotate")],
+  ["rclone", () => installSystemProgram("rclone", "rclone")],
 ]);
 
 async function installSystemProgram(program: string, debianPackage: string): Promise<string> {
