@@ -25,7 +25,7 @@ export class StoreAnswer extends Error {
 
   constructor({ status, headers, body, receivedAt }: AnswerParts) {
     const text = body.slice(0, MAX_ERROR_BYTES);
-    const s3Code = matching(readElement(text, "Code"), /^[A-Za-z0-9._-]{1,64}$/);
+    const s3Code = matching(readElement(text, "Code") ?? readType(text), /^[A-Za-z0-9._-]{1,64}$/);
     super(s3Code === null ? `HTTP ${status}` : `HTTP ${status} ${s3Code}`);
     this.name = "StoreAnswer";
     this.status = status;
@@ -84,6 +84,13 @@ function readElement(text: string, name: string): string | null {
   const end = text.indexOf("<", from);
   if (end === -1 || end - from > 1024) return null;
   return text.slice(from, end).replaceAll(/&[a-z]{2,4};/g, (entity) => ENTITIES.get(entity) ?? entity);
+}
+
+/** AWS's JSON protocols, which SQS speaks: `{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}` */
+function readType(text: string): string | null {
+  return (
+    /^\{[^{}]*?"__type"\s*:\s*"(?:[A-Za-z0-9._-]{1,64}#)?([A-Za-z0-9._-]{1,64})"/.exec(text.trimStart())?.[1] ?? null
+  );
 }
 
 /** "the region 'us-east-1' is wrong; expecting 'eu-west-1'" */

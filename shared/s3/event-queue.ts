@@ -1,0 +1,132 @@
+/** The queue that a drop-zone's events go to: Amazon SQS, or what speaks its JSON protocol. */
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+  type BatchResultErrorEntry,
+} from "@aws-sdk/client-sqs";
+import type { StoreConfig } from "../config/store-config.ts";
+import { AirlockError } from "../errors.ts";
+import { credentialsConfig } from "./credentials.ts";
+import { toStoreError } from "./errors.ts";
+import { DEFAULT_TIMEOUTS, openNetwork, type Timeouts } from "./network.ts";
+import { createRequestHandler } from "./request-handler.ts";
+
+/** SQS's limit for one request of any kind. */
+export const MAX_QUEUE_BATCH = 10;
+/** SQS's longest: an empty queue costs three requests a minute. */
+const WAIT_SECONDS = 20;
+
+export interface QueueMessage {
+  readonly body: string;
+  /** Stands for this delivery of the message. */
+  readonly receipt: string;
+}
+
+/** One that was received is hidden for {@link visibilityMs}, and comes again unless it is deleted. */
+export interface EventQueue {
+  readonly visibilityMs: number;
+  /** At most {@link MAX_QUEUE_BATCH}; none after 20 s without any. */
+  receive(signal: AbortSignal): Promise<readonly QueueMessage[]>;
+  /** At most {@link MAX_QUEUE_BATCH}. */
+  remove(messages: readonly QueueMessage[], signal: AbortSignal): Promise<void>;
+  /** Hides them for {@link visibilityMs} from now on. At most {@link MAX_QUEUE_BATCH}. */
+  extend(messages: readonly QueueMessage[], signal: AbortSignal): Promise<void>;
+}
+
+export interface EventQueueOptions {
+  readonly queueUrl: string;
+  /** Whole seconds; default: a minute. */
+  readonly visibilityMs?: number;
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+/** With the drop-zone's credentials. Nothing is repeated here: who receives goes on receiving anyway. */
+export async function openEventQueue(
+  dropZone: StoreConfig,
+  { queueUrl, visibilityMs = 60_000, timeouts = {} }: EventQueueOptions,
+): Promise<EventQueue & AsyncDisposable> {
+  const { origin } = new URL(queueUrl);
+  const region = regionOf(queueUrl) ?? dropZone.region;
+  // an answer is to be expected after 20 s and not before
+  const idleMs = WAIT_SECONDS * 1000 + 10_000;
+  const network = openNetwork({ ...DEFAULT_TIMEOUTS, ...timeouts, idleMs }, 4);
+  const client = new SQSClient({
+    ...credentialsConfig(dropZone.credentials),
+    region,
+    endpoint: origin,
+    ignoreConfiguredEndpointUrls: true,
+    maxAttempts: 1,
+    requestHandler: createRequestHandler(network),
+  });
+  const QueueUrl = queueUrl;
+  const VisibilityTimeout = Math.ceil(visibilityMs / 1000);
+
+  async function run<T>(operation: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      const call = { operation, kind: "read", bucket: "", key: null, region } as const;
+      const error = toStoreError(thrown, call, signal);
+      const remedy =
+        "check discover.sqs.queueUrl, and that the drop-zone's key may use the queue (`airlock-mover init`)";
+      throw new AirlockError(error.code, error.message, { subject: queueUrl, remedy, cause: thrown });
+    }
+  }
+
+  return {
+    visibilityMs,
+
+    receive: (signal) =>
+      run("ReceiveMessage", signal, async () => {
+        const input = {
+          QueueUrl,
+          MaxNumberOfMessages: MAX_QUEUE_BATCH,
+          WaitTimeSeconds: WAIT_SECONDS,
+          VisibilityTimeout,
+        };
+        const { Messages = [] } = await client.send(new ReceiveMessageCommand(input), { abortSignal: signal });
+        return Messages.slice(0, MAX_QUEUE_BATCH).flatMap(({ Body, ReceiptHandle }) =>
+          Body === undefined || ReceiptHandle === undefined ? [] : { body: Body, receipt: ReceiptHandle },
+        );
+      }),
+
+    remove: (messages, signal) =>
+      run("DeleteMessageBatch", signal, async () => {
+        const Entries = messages.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }));
+        const command = new DeleteMessageBatchCommand({ QueueUrl, Entries });
+        const { Failed } = await client.send(command, { abortSignal: signal });
+        refuseFailures("DeleteMessageBatch", Failed);
+      }),
+
+    extend: (messages, signal) =>
+      run("ChangeMessageVisibilityBatch", signal, async () => {
+        const Entries = messages.map(({ receipt }, index) => ({
+          Id: String(index),
+          ReceiptHandle: receipt,
+          VisibilityTimeout,
+        }));
+        const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries });
+        const { Failed } = await client.send(command, { abortSignal: signal });
+        refuseFailures("ChangeMessageVisibilityBatch", Failed);
+      }),
+
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await network.close();
+    },
+  };
+}
+
+/** Of `https://sqs.eu-central-1.amazonaws.com/111122223333/airlock` and its likes; null for anybody else's. */
+function regionOf(queueUrl: string): string | null {
+  return /^sqs\.([a-z0-9-]{1,64})\.(?:amazonaws\.com|api\.aws)/.exec(new URL(queueUrl).host)?.[1] ?? null;
+}
+
+function refuseFailures(operation: string, failed: readonly BatchResultErrorEntry[] = []): void {
+  const [first] = failed;
+  if (first === undefined) return;
+  const code = /^[A-Za-z0-9._-]{1,64}$/.test(first.Code ?? "") ? first.Code : "Unknown";
+  throw new AirlockError("request-invalid", `${operation}: ${failed.length} were refused (${code})`);
+}
