@@ -14,13 +14,16 @@ import {
   verifyStatement,
   type SignedStatement,
 } from "../shared/statement.ts";
-import type { DropZoneSource, OpenedObject, StoredVersion } from "../shared/stores.ts";
+import type { DropZoneSource, ListPage, OpenedObject, StoredVersion } from "../shared/stores.ts";
 import type { HostPolicy } from "./config.ts";
 
 /** What lies below this is ours: the start-up probe's objects. */
 export const OWN_PREFIX = "_airlock/";
-/** More versions of one statement than any honest host leaves, and few enough to read. */
-const MAX_STATEMENT_VERSIONS = 16;
+/** Versions of one statement that are looked at: whoever holds the drop-zone's account can lay more on the honest one. */
+const MAX_STATEMENT_VERSIONS = 10_000;
+const STATEMENT_PAGE = 1000;
+/** At the same time. */
+const STATEMENTS_AT_ONCE = 16;
 
 /** An object that its name alone lets in. `name` is null for a foreign one. */
 export interface Eligible {
@@ -29,11 +32,23 @@ export interface Eligible {
   readonly name: DropZoneName | null;
 }
 
-/** @throws {AirlockError} `host-unknown`, `form-invalid` */
-export function admitName(version: StoredVersion, hosts: ReadonlyMap<string, HostPolicy>): Eligible {
+/** What an operator lets in without a host of that name. */
+const NOBODY: HostPolicy = {
+  publicKeys: [],
+  signatures: "none",
+  foreign: true,
+  expect: new Map(),
+  quota: { bytesPerDay: null, objectsPerDay: null, objectSizeBytes: null },
+};
+
+/**
+ * @param override whether an operator lets it in whatever its name
+ * @throws {AirlockError} `host-unknown`, `form-invalid`
+ */
+export function admitName(version: StoredVersion, hosts: ReadonlyMap<string, HostPolicy>, override = false): Eligible {
   const { key } = version;
   const hostName = hostOf(key);
-  const host = hosts.get(hostName);
+  const host = hosts.get(hostName) ?? (override ? NOBODY : undefined);
   if (host === undefined) {
     throw new AirlockError("host-unknown", "its host is not configured", {
       subject: key,
@@ -41,7 +56,7 @@ export function admitName(version: StoredVersion, hosts: ReadonlyMap<string, Hos
     });
   }
   const name = parseDropZoneName(key);
-  if (name === null && !host.foreign) {
+  if (name === null && !host.foreign && !override) {
     throw new AirlockError("form-invalid", "its name has not the form that the uploader gives", {
       subject: key,
       remedy: "set `foreign: true` for hosts whose programs choose their own names",
@@ -82,29 +97,35 @@ export async function findStatement(
     const signed = parseInlineStatement(inline, version.key);
     return { signed, signer: verifyStatement(signed, object, host.publicKeys, version.lastModified), beside: [] };
   }
-  const candidates = await readStatementsBeside(version.key, dropZone, signal);
-  const refusals: AirlockError[] = candidates.flatMap(({ error }) => error ?? []);
-  for (const { signed } of candidates) {
-    if (signed === null) continue;
-    try {
-      // the statement's own time would be the host's claim; the object's is the store's
-      const signer = verifyStatement(signed, object, host.publicKeys, version.lastModified);
-      const digest = statementDigest(signed.statement);
-      const beside = candidates.flatMap((one) =>
-        one.signed && statementDigest(one.signed.statement) === digest ? one.version : [],
-      );
-      return { signed, signer, beside };
-    } catch (error) {
-      if (!isAirlockError(error)) throw error;
-      refusals.push(error);
+  let refusal: AirlockError | null = null;
+  for await (const candidates of readStatementsBeside(version.key, dropZone, signal)) {
+    for (const { signed, error } of candidates) {
+      refusal ??= error;
+      if (signed === null) continue;
+      try {
+        // the statement's own time would be the host's claim; the object's is the store's
+        const signer = verifyStatement(signed, object, host.publicKeys, version.lastModified);
+        return { signed, signer, beside: copiesOf(signed, candidates) };
+      } catch (thrown) {
+        if (!isAirlockError(thrown)) throw thrown;
+        refusal ??= thrown;
+      }
     }
   }
-  if (refusals[0] !== undefined) throw refusals[0];
+  if (refusal !== null) throw refusal;
   if (host.signatures === "optional") return null;
   throw new AirlockError("statement-missing", "no statement lies beside it", {
     subject: version.key,
     remedy: "upload with airlock-uploader, or set `signatures` for this host",
   });
+}
+
+/** What else lies there of it goes with it; copies further down are found as orphans once the object is gone. */
+function copiesOf(signed: SignedStatement, candidates: readonly Candidate[]): readonly StoredVersion[] {
+  const digest = statementDigest(signed.statement);
+  return candidates.flatMap((one) =>
+    one.signed !== null && statementDigest(one.signed.statement) === digest ? one.version : [],
+  );
 }
 
 interface Candidate {
@@ -113,16 +134,29 @@ interface Candidate {
   readonly error: AirlockError | null;
 }
 
-/** All versions of `<key>.airlock.json`, each parsed or with the reason why it is none. */
-async function readStatementsBeside(
+/** The versions of `<key>.airlock.json`, some at a time, each parsed or with the reason why it is none. */
+async function* readStatementsBeside(
   key: string,
   dropZone: DropZoneSource,
   signal: AbortSignal,
-): Promise<readonly Candidate[]> {
+): AsyncGenerator<readonly Candidate[], void> {
   const statementKey = key + STATEMENT_SUFFIX;
-  const page = await dropZone.listPage({ prefix: statementKey, cursor: null, limit: MAX_STATEMENT_VERSIONS, signal });
-  const versions = page.versions.filter((version) => version.key === statementKey);
-  return Promise.all(versions.map((version) => readStatement(version, dropZone, signal)));
+  let cursor: string | null = null;
+  // a first page that is small, since there is one version and no more of an honest statement
+  let limit = STATEMENTS_AT_ONCE;
+  for (let seen = 0; seen < MAX_STATEMENT_VERSIONS;) {
+    const page: ListPage = await dropZone.listPage({ prefix: statementKey, cursor, limit, signal });
+    const versions = page.versions.filter((version) => version.key === statementKey);
+    for (let first = 0; first < versions.length; first += STATEMENTS_AT_ONCE) {
+      const some = versions.slice(first, first + STATEMENTS_AT_ONCE);
+      yield await Promise.all(some.map((version) => readStatement(version, dropZone, signal)));
+    }
+    // the shortest key with this prefix sorts first
+    if (page.next === null || versions.length < page.versions.length) return;
+    seen += Math.max(1, page.versions.length);
+    cursor = page.next;
+    limit = STATEMENT_PAGE;
+  }
 }
 
 export async function readStatement(

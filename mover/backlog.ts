@@ -1,11 +1,15 @@
+import { createHash } from "node:crypto";
 import { CODES, type AirlockError, type Code } from "../shared/errors.ts";
 import type { Holds } from "../shared/ledger.ts";
 import { backoffMs, type Timing } from "../shared/retry.ts";
 import type { StoredVersion } from "../shared/stores.ts";
 
-/** Of what has to be tried again, per host; the oldest is forgotten, and so merely tried again sooner. */
+/** Of what has to be tried again, per host. */
 const MAX_REMEMBERED_PER_HOST = 1000;
+/** Of what is held beyond that, of all hosts: its reason only, until all of it is tried again. About 20 MiB. */
+const MAX_CROWD = 200_000;
 const MAX_EXAMPLES = 100;
+const GONE_MS = 3_600_000;
 const RETRY = { baseMs: 1_000, capMs: 5 * 60_000 };
 const HOLD = { baseMs: 60_000, capMs: 24 * 3_600_000 };
 /** Stands for all hosts that are not configured: their names are anybody's choice. */
@@ -19,6 +23,12 @@ export function idOf(version: StoredVersion): VersionId {
   return `${version.key}@${version.versionId ?? version.etag}` as VersionId;
 }
 
+interface Active {
+  readonly host: string;
+  /** When this process first saw the version, epoch ms. */
+  readonly seenAtMs: number;
+}
+
 interface Failure {
   readonly code: Code;
   readonly failures: number;
@@ -30,11 +40,13 @@ interface Failure {
 /** What is under way, what just left, and what has to wait before it is tried again. In memory only: a restart tries at once. */
 export class Backlog {
   readonly #timing: Timing;
-  /** By when each was first seen, epoch ms. */
-  readonly #active = new Map<VersionId, number>();
+  readonly #active = new Map<VersionId, Active>();
   /** Left since the round before the last began: a listing that is older than the delete may still show them. */
   #gone = { now: new Set<VersionId>(), before: new Set<VersionId>() };
   readonly #failed = new Map<string, Map<VersionId, Failure>>();
+  /** Held, of hosts that have more held than is remembered of each: by a short digest. Forgotten as a whole. */
+  readonly #crowd = new Map<number, Code>();
+  #crowdUntilMs = 0;
   #pass = new HoldCount();
   #holds = new HoldCount();
 
@@ -58,10 +70,37 @@ export class Backlog {
     const id = idOf(version);
     if (this.#active.has(id) || this.#gone.now.has(id) || this.#gone.before.has(id)) return "busy";
     const failure = this.#failed.get(host)?.get(id);
-    if (failure === undefined || this.#timing.now() >= failure.notBeforeMs) return "start";
-    if (CODES[failure.code].reaction !== "hold") return "failed";
-    this.#pass.add(host, failure.code, id);
-    return "held";
+    const code = failure?.code ?? this.#crowdedOut(id);
+    if (code === undefined) return "start";
+    const isHeld = CODES[code].reaction === "hold";
+    // it is still there, even if it is about to be tried once more
+    if (isHeld) this.#pass.add(host, code, id);
+    if (failure !== undefined && this.#timing.now() >= failure.notBeforeMs) return "start";
+    return isHeld ? "held" : "failed";
+  }
+
+  /** Why it is held, if it is and that had cost a request. */
+  reasonOf(id: VersionId, host: string): Code | null {
+    const code = this.#failed.get(host)?.get(id)?.code ?? this.#crowdedOut(id);
+    return code !== undefined && CODES[code].reaction === "hold" ? code : null;
+  }
+
+  /** The next look starts it. */
+  forget(id: VersionId, host: string): void {
+    this.#failed.get(host)?.delete(id);
+    this.#crowd.delete(shortOf(id));
+  }
+
+  /** When the oldest of the host's moves that are under way was first seen; null: there is none. */
+  oldestActiveMs(host: string): number | null {
+    const seen = Array.from(this.#active.values(), (active) => (active.host === host ? active.seenAtMs : Infinity));
+    const oldestMs = Math.min(...seen);
+    return oldestMs === Infinity ? null : oldestMs;
+  }
+
+  #crowdedOut(id: VersionId): Code | undefined {
+    if (this.#crowd.size > 0 && this.#timing.now() >= this.#crowdUntilMs) this.#crowd.clear();
+    return this.#crowd.get(shortOf(id));
   }
 
   isActive(id: VersionId): boolean {
@@ -72,7 +111,7 @@ export class Backlog {
   begin(version: StoredVersion, host: string): number {
     const id = idOf(version);
     const seenAtMs = this.#failed.get(host)?.get(id)?.seenAtMs ?? this.#timing.now();
-    this.#active.set(id, seenAtMs);
+    this.#active.set(id, { host, seenAtMs });
     return seenAtMs;
   }
 
@@ -90,7 +129,7 @@ export class Backlog {
     error: AirlockError,
   ): { readonly first: boolean; readonly waitMs: number } {
     const id = idOf(version);
-    const seenAtMs = this.#active.get(id) ?? this.#timing.now();
+    const seenAtMs = this.#active.get(id)?.seenAtMs ?? this.#timing.now();
     this.#active.delete(id);
     const ofHost = this.#failed.get(host) ?? new Map<VersionId, Failure>();
     this.#failed.set(host, ofHost);
@@ -101,13 +140,24 @@ export class Backlog {
       ? Math.min(HOLD.capMs, HOLD.baseMs * 2 ** Math.min(failures - 1, 20))
       : backoffMs(failures, RETRY, this.#timing.random);
     ofHost.delete(id); // moves it to the young end
-    ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs, seenAtMs });
-    for (const oldest of ofHost.keys()) {
-      if (ofHost.size <= MAX_REMEMBERED_PER_HOST) break;
-      ofHost.delete(oldest);
-    }
+    if (ofHost.size >= MAX_REMEMBERED_PER_HOST) this.#forgetGone(ofHost);
+    if (ofHost.size < MAX_REMEMBERED_PER_HOST) {
+      ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs, seenAtMs });
+    } else if (held) this.#addToCrowd(id, error.code); // what failed for another reason is merely tried again sooner
     if (held) this.#pass.add(host, error.code, id);
     return { first: failures === 1, waitMs };
+  }
+
+  /** Whatever is still there is tried again soon after it is due. */
+  #forgetGone(ofHost: Map<VersionId, Failure>): void {
+    const beforeMs = this.#timing.now() - GONE_MS;
+    for (const [id, { notBeforeMs }] of ofHost) if (notBeforeMs < beforeMs) ofHost.delete(id);
+  }
+
+  #addToCrowd(id: VersionId, code: Code): void {
+    if (this.#crowd.size >= MAX_CROWD) this.#crowd.clear();
+    if (this.#crowd.size === 0) this.#crowdUntilMs = this.#timing.now() + HOLD.capMs;
+    this.#crowd.set(shortOf(id), code);
   }
 
   /** A refusal by name alone, which costs nothing and is not remembered. */
@@ -115,9 +165,12 @@ export class Backlog {
     this.#pass.add(host, code, idOf(version));
   }
 
-  /** All that is there has been seen once more: what was counted meanwhile is what is held. True when that changed. */
+  /**
+   * All that is there has been seen once more: what was counted meanwhile is what is held. True when the counts
+   * changed, or which objects they count.
+   */
   endPass(): boolean {
-    const changed = JSON.stringify(this.#pass.counts()) !== JSON.stringify(this.#holds.counts());
+    const changed = this.#pass.fingerprint() !== this.#holds.fingerprint();
     this.#holds = this.#pass;
     this.#pass = new HoldCount();
     return changed;
@@ -135,6 +188,8 @@ export class Backlog {
 
 class HoldCount {
   readonly #counts = new Map<string, Map<string, number>>();
+  /** Sum of the members' digests: the same in whatever order they were counted. */
+  #members = 0;
   readonly examples = new Map<string, Map<string, string[]>>();
   readonly #counted = new Set<VersionId>();
 
@@ -145,12 +200,17 @@ class HoldCount {
     const ofHost = getOrMake(this.#counts, host, () => new Map<string, number>());
     const count = (ofHost.get(reason) ?? 0) + 1;
     ofHost.set(reason, count);
+    this.#members = (this.#members + shortOf(id)) % Number.MAX_SAFE_INTEGER;
     if (count > MAX_EXAMPLES) return;
     getOrMake(
       getOrMake(this.examples, host, () => new Map<string, string[]>()),
       reason,
       () => [],
     ).push(id);
+  }
+
+  fingerprint(): string {
+    return JSON.stringify([this.#counts.size, this.counts(), this.#members]);
   }
 
   /** By host and reason in order of name, so that equal counts are equal text. */
@@ -160,6 +220,11 @@ class HoldCount {
       sorted(this.#counts).map(([host, reasons]) => [host, Object.fromEntries(sorted(reasons))]),
     );
   }
+}
+
+/** 48 bits. */
+function shortOf(id: VersionId): number {
+  return createHash("sha256").update(id).digest().readUIntBE(0, 6);
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

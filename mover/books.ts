@@ -27,6 +27,13 @@ const MOVED: ReadonlySet<Disposition> = new Set(["archived", "already-archived",
 /** In one entry, whose line is bounded. */
 const MAX_FINDINGS = 100;
 
+export interface DueOptions {
+  /** Holes of that host that opened later are not reported yet, epoch ms. */
+  readonly holesBeforeMs: (host: string) => number;
+  /** Whether what is overdue may just be on its way. */
+  readonly isArriving: (host: string) => boolean;
+}
+
 export class Books {
   readonly quota = new QuotaBook();
   readonly chain = new Chain();
@@ -72,9 +79,10 @@ export class Books {
   }
 
   /** What time alone shows, as entries for the ledger: one per host at most. */
-  due(nowMs: number, holesBeforeMs: (host: string) => number): readonly NewEntry[] {
+  due(nowMs: number, { holesBeforeMs, isArriving }: DueOptions): readonly NewEntry[] {
     const byHost = new Map<string, Finding[]>();
     for (const finding of [...this.freshness.due(nowMs), ...this.chain.unreported(holesBeforeMs, MAX_FINDINGS)]) {
+      if (finding.code === "overdue" && isArriving(finding.host)) continue;
       const ofHost = byHost.get(finding.host) ?? [];
       if (ofHost.length < MAX_FINDINGS) byHost.set(finding.host, [...ofHost, finding]);
     }

@@ -117,10 +117,20 @@ export class Chain {
     };
   }
 
-  /** Whether this very statement stands for its number already, with or without its object. */
-  isKnown(statement: Statement): boolean {
-    const known = this.#hosts.get(statement.host)?.epochs.get(statement.epoch)?.known.get(statement.seq);
-    return known?.digest === shorten(statementDigest(statement));
+  /**
+   * What is recorded of this very statement: that its object came, or that it did not; or that nothing is; or that this
+   * can't be told any more.
+   */
+  standingOf({ host, epoch: name, seq, ...rest }: Statement): "object" | "no-object" | "nothing" | "forgotten" {
+    const chain = this.#hosts.get(host);
+    const epoch = chain?.epochs.get(name);
+    const known = epoch?.known.get(seq);
+    if (known !== undefined && known.digest === shorten(statementDigest({ host, epoch: name, seq, ...rest }))) {
+      return known.withObject ? "object" : "no-object";
+    }
+    if (chain === undefined || epoch === undefined) return "forgotten";
+    const isOpen = seq > epoch.highest || epoch.holes.some(({ first, last }) => first <= seq && seq <= last);
+    return isOpen ? "nothing" : "forgotten";
   }
 
   /** Holes that opened before then and that nobody was told of, at most `limit` per host. */

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Io } from "../shared/cli.ts";
 import { runCheck } from "./check-command.ts";
 import { runInit, type InitOptions } from "./init-command.ts";
+import { runRequest } from "./request-command.ts";
 import { runRun, type RunOptions } from "./run-command.ts";
 import { runStatus, type StatusOptions } from "./status-command.ts";
 
@@ -38,4 +39,16 @@ export function declareCommands(program: Command, io: Io, pid: number): void {
     .description("what the daemon last said of itself: hosts, exposure, holds")
     .option("--holds", "list what is held, up to 100 objects per host and reason")
     .action((options: StatusOptions) => runStatus(io, options));
+
+  program
+    .command("release")
+    .description("let held objects in despite the reason for which they are held; the running daemon does it")
+    .argument("<KEY...>", "as `status --holds` lists it: KEY, or KEY@VERSION")
+    .action((keys: string[]) => runRequest(io, "release", keys));
+
+  program
+    .command("discard")
+    .description("remove held objects from the drop-zone for good, with a record; the running daemon does it")
+    .argument("<KEY...>", "as `status --holds` lists it: KEY, or KEY@VERSION")
+    .action((keys: string[]) => runRequest(io, "discard", keys));
 }

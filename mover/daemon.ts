@@ -1,28 +1,49 @@
 import PQueue from "p-queue";
 import { type AirlockError, CODES, isAirlockError, toAirlockError } from "../shared/errors.ts";
-import type { Log } from "../shared/log.ts";
+import type { Fields, Log } from "../shared/log.ts";
 import { objectOfStatement } from "../shared/names.ts";
 import { backoffMs, type Timing } from "../shared/retry.ts";
+import type { EventQueue } from "../shared/s3/event-queue.ts";
 import type { StoredVersion } from "../shared/stores.ts";
-import { admitName, hostOf, OWN_PREFIX } from "./admit.ts";
-import { Backlog, idOf, UNKNOWN_HOST, type VersionId } from "./backlog.ts";
+import { Admission } from "./admission.ts";
+import { hostOf, OWN_PREFIX } from "./admit.ts";
+import { holdAlerts, type Alerts } from "./alerts.ts";
+import { Backlog, idOf, type VersionId } from "./backlog.ts";
 import { Discovery } from "./discover.ts";
+import { Events, type Fate } from "./events.ts";
+import { LATER, lookUp, SETTLED, type LookUpTools, type Taken } from "./look-up.ts";
 import { archive, release, type Discovered, type Recorded, type Tools } from "./move.ts";
+import { serveOperators, type HoldDesk } from "./operators.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
-import { MoveCounts, type Status } from "./status.ts";
+import type { RequestBox } from "./requests.ts";
+import { isInShare, type Share } from "./share.ts";
+import { freshnessRows, MoveCounts, type Status } from "./status.ts";
+import { untilNextSweepMs } from "./sweep-schedule.ts";
+import { takeTurns } from "./turns.ts";
 
 /** Of objects whose delete was refused; beyond it nothing new is archived until deletes work again. */
 const MAX_UNRELEASED = 1000;
 const SWEEP_BACKOFF = { baseMs: 500, capMs: 30_000 };
 const STATUS_INTERVAL_MS = 1000;
+/** How often what time alone shows is looked for, at most. */
+const BOOKS_INTERVAL_MS = 1000;
+const MISSING_AFTER_MS = 3_600_000;
+/** A move that is under way puts off what its host is told to be missing, this long at most. */
+const LONGEST_MOVE_MS = 24 * 3_600_000;
+/** After a start, what waited meanwhile may still be on its way. */
+const CATCHING_UP_MS = 3_600_000;
 /** With `--once`, how often a store may fail in a row, or an object be tried, before that is the result. */
 const ONCE_ATTEMPTS = 5;
 
 export interface DaemonOptions extends Tools {
   readonly mover: string;
-  readonly ledgerStore: OrphanTools["ledger"];
+  readonly ledgerStore: OrphanTools["ledgerStore"];
   readonly concurrency: number;
   readonly pollMs: number;
+  /** Where the drop-zone's events come from; as long as they do, it is listed when `sweep` (cron) says so. */
+  readonly events?: { readonly queue: EventQueue; readonly sweep: string } | null;
+  /** Of all hosts, those that are configured (`hosts`) and those that are not; default: all of them. */
+  readonly share?: Share;
   /** Ends when all that can be moved has been. */
   readonly once: boolean;
   /** Aborted: start nothing new, finish what is under way. */
@@ -32,6 +53,11 @@ export interface DaemonOptions extends Tools {
   /** Called about once a second, and at the end. */
   readonly publish: (status: Status) => Promise<void>;
   readonly pid: number;
+  /** How long a number of a host's sequence may be missing before that is recorded; default: 1 h. */
+  readonly missingAfterMs?: number;
+  readonly alerts?: Alerts;
+  /** What operators ask for; default: nothing. */
+  readonly requests?: RequestBox;
 }
 
 export interface Outcome {
@@ -47,14 +73,20 @@ export async function runDaemon(options: DaemonOptions): Promise<Outcome> {
   return new Daemon(options).run();
 }
 
+function isStatement({ key }: StoredVersion): boolean {
+  return objectOfStatement(key) !== null;
+}
+
 class Daemon {
   readonly #options: DaemonOptions;
   readonly #timing: Timing;
   readonly #log: Log;
   readonly #queue: PQueue;
   readonly #backlog: Backlog;
+  readonly #admission: Admission;
   readonly #discovery: Discovery;
   readonly #orphans: Orphans;
+  readonly #events: Events | null;
   readonly #counts: MoveCounts;
   /** Recorded, and not known to be gone. `sincePass`: an entry that a whole pass did not show is gone after all. */
   readonly #unreleased = new Map<VersionId, { readonly recorded: Recorded; sincePass: number }>();
@@ -64,11 +96,18 @@ class Daemon {
   /** What the pass under way has come upon, or, when `#wholeSeen`, the last one did. A pass may take many sweeps. */
   #found = { started: false, toRetry: false, givenUp: new Set<VersionId>() };
   #wholeSeen = true;
+  /** What becomes of what is waiting for its turn or being moved. */
+  readonly #underWay = new Map<VersionId, Promise<Fate>>();
+  /** Something failed since the last sweep began, and only a sweep will try it again. */
+  #isSweepDue = false;
+  #changed = new AbortController();
   /** With `--once`: how often each object was tried in vain. */
   readonly #triesOnce = new Map<VersionId, number>();
   #lastSweepAt: string | null = null;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
+  #booksKeptAtMs = -Infinity;
+  #keepingBooks = false;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -77,11 +116,10 @@ class Daemon {
     this.#queue = new PQueue({ concurrency: options.concurrency });
     this.#backlog = new Backlog(options.timing);
     this.#discovery = new Discovery(options.dropZone, options.hosts.keys());
-    this.#orphans = new Orphans({
-      ...options,
-      ledger: options.ledgerStore,
-      headSegment: () => options.ledger.head?.segment ?? 0,
-    });
+    this.#admission = new Admission({ ...options, quota: options.ledger.books.quota, backlog: this.#backlog });
+    const missingAfterMs = options.missingAfterMs ?? MISSING_AFTER_MS;
+    this.#orphans = new Orphans({ ...options, backlog: this.#backlog, missingAfterMs });
+    this.#events = this.#openEvents();
     this.#counts = new MoveCounts(options.hosts.keys());
     this.#startedAt = new Date(options.timing.now()).toISOString();
   }
@@ -89,8 +127,9 @@ class Daemon {
   async run(): Promise<Outcome> {
     const statusEnded = new AbortController();
     const publishing = this.#publishRegularly(statusEnded.signal);
+    const serving = this.#serveOperators(statusEnded.signal);
     try {
-      await this.#sweepUntilDone();
+      await this.#discover();
       if (this.#options.drain.aborted) this.#log.info("stopping", { underWay: this.#queue.pending });
       this.#queue.clear();
       await this.#queue.onIdle();
@@ -99,7 +138,7 @@ class Daemon {
       this.#options.abort.throwIfAborted(); // what was dropped is not done, and not a success
     } finally {
       statusEnded.abort();
-      await publishing;
+      await Promise.all([publishing, serving]);
     }
     const held = Object.values(this.#backlog.holds).flatMap((reasons) => Object.values(reasons));
     return {
@@ -110,9 +149,17 @@ class Daemon {
     };
   }
 
-  async #sweepUntilDone(): Promise<void> {
-    const { drain, abort, once, pollMs } = this.#options;
+  /** By sweeps, and by events where there are any. */
+  async #discover(): Promise<void> {
+    const { drain, abort } = this.#options;
     const ending = AbortSignal.any([drain, abort, this.#halted.signal]);
+    const listening = this.#events?.run(ending);
+    await this.#sweepUntilDone(ending);
+    await listening;
+  }
+
+  async #sweepUntilDone(ending: AbortSignal): Promise<void> {
+    const { once, pollMs } = this.#options;
     for (let failures = 0; !ending.aborted;) {
       try {
         await this.#sweep(ending);
@@ -120,7 +167,8 @@ class Daemon {
         if (!this.#wholeSeen) continue;
         if (once) await this.#queue.onIdle();
         if (once && !this.#found.started && !this.#found.toRetry) return;
-        await this.#wait(once ? Math.min(pollMs, 50) : pollMs, ending);
+        if (once) await this.#wait(Math.min(pollMs, 50), ending);
+        else await this.#untilNextSweep(ending);
       } catch (thrown) {
         if (ending.aborted) return;
         const error = toAirlockError(thrown);
@@ -136,8 +184,21 @@ class Daemon {
     }
   }
 
+  /** As often as configured; while events come in and nothing else is open, when the schedule says so. */
+  async #untilNextSweep(ending: AbortSignal): Promise<void> {
+    const { pollMs, events } = this.#options;
+    for (; !ending.aborted; this.#changed = new AbortController()) {
+      const isOpen = this.#isSweepDue || this.#found.toRetry || this.#events?.takeLeftToSweep() === true;
+      if (isOpen || !events || this.#events?.isReachable !== true) return this.#wait(pollMs, ending);
+      const changed = this.#changed.signal;
+      await this.#wait(Math.max(pollMs, untilNextSweepMs(events.sweep)), AbortSignal.any([ending, changed]));
+      if (!changed.aborted) return;
+    }
+  }
+
   async #sweep(ending: AbortSignal): Promise<void> {
     this.#backlog.beginRound();
+    this.#isSweepDue = false;
     if (this.#wholeSeen) this.#found = { started: false, toRetry: false, givenUp: new Set() };
     this.#wholeSeen = false;
     for await (const round of this.#discovery.round(ending)) {
@@ -152,7 +213,15 @@ class Daemon {
     this.#wholeSeen = true;
     this.#firstPass = false;
     this.#pass++;
-    if (this.#backlog.endPass()) this.#options.ledger.reportHolds(this.#backlog.holds);
+    this.#admission.endPass();
+    const heldBefore = this.#backlog.holds;
+    if (this.#backlog.endPass()) {
+      this.#options.ledger.reportHolds(this.#backlog.holds);
+      for (const alert of holdAlerts(heldBefore, this.#backlog.holds, this.#timing.now())) {
+        this.#options.alerts?.raise(alert);
+      }
+    }
+    this.#keepBooks();
     for (const [id, { recorded, sincePass }] of this.#unreleased) {
       if (sincePass >= this.#pass - 1 || this.#backlog.isActive(id)) continue;
       this.#unreleased.delete(id); // the delete that was thought to have failed had taken effect
@@ -161,47 +230,89 @@ class Daemon {
     }
   }
 
+  /** Has the ledger told what time alone shows: numbers that did not come, sets that are overdue. */
+  #keepBooks(): void {
+    const { ledger, missingAfterMs = MISSING_AFTER_MS } = this.#options;
+    const nowMs = this.#timing.now();
+    if (this.#firstPass || this.#keepingBooks || nowMs - this.#booksKeptAtMs < BOOKS_INTERVAL_MS) return;
+    this.#booksKeptAtMs = nowMs;
+    // a large object that is being copied may well be what seems to be missing, or what came while nobody looked
+    const movingSinceMs = (host: string): number | null => this.#backlog.oldestActiveMs(host);
+    const isCatchingUp = nowMs - Date.parse(this.#startedAt) < CATCHING_UP_MS;
+    const entries = ledger.books.due(nowMs, {
+      holesBeforeMs: (host) =>
+        Math.min(nowMs - missingAfterMs, Math.max(movingSinceMs(host) ?? Infinity, nowMs - LONGEST_MOVE_MS)),
+      isArriving: (host) => isCatchingUp && movingSinceMs(host) !== null,
+    });
+    if (entries.length === 0) return;
+    this.#keepingBooks = true; // what is asked for twice would be recorded twice
+    void Promise.all(entries.map((entry) => ledger.append(entry)))
+      .catch((thrown: unknown) => this.#halt(toAirlockError(thrown)))
+      .finally(() => {
+        this.#keepingBooks = false;
+      });
+  }
+
   async #take(versions: readonly StoredVersion[], ending: AbortSignal): Promise<void> {
     const objects = new Set(versions.map(({ key }) => key));
     const orphans: StoredVersion[] = [];
-    for (const version of versions) {
+    for (const version of takeTurns(versions, hostOf)) {
       if (ending.aborted) return;
-      if (version.key.startsWith(OWN_PREFIX)) continue;
+      if (version.key.startsWith(OWN_PREFIX) || !this.#isOurs(hostOf(version.key))) continue;
       const objectKey = objectOfStatement(version.key);
       if (objectKey === null) await this.#consider(version);
-      else if (!objects.has(objectKey) && this.#options.hosts.has(hostOf(version.key))) orphans.push(version);
+      else if (!objects.has(objectKey)) orphans.push(version);
     }
     await this.#orphans.settle(orphans, this.#firstPass || this.#options.once, ending);
   }
 
-  async #consider(version: StoredVersion): Promise<void> {
-    const { hosts, concurrency } = this.#options;
-    const host = hosts.has(hostOf(version.key)) ? hostOf(version.key) : UNKNOWN_HOST;
-    try {
-      admitName(version, hosts);
-    } catch (thrown) {
-      const error = toAirlockError(thrown);
-      if (CODES[error.code].reaction !== "hold") throw error;
-      this.#backlog.refused(version, host, error.code);
-      return;
-    }
+  #isOurs(host: string): boolean {
+    const { share } = this.#options;
+    return share === undefined || isInShare(host, share);
+  }
+
+  #openEvents(): Events | null {
+    const { events, once, dropZone, timing, log } = this.#options;
+    if (!events || once) return null; // all that is there now is what a listing shows
+    const tools: LookUpTools = {
+      dropZone,
+      isKnown: (host) => this.#options.hosts.has(host) && this.#isOurs(host),
+      consider: (version, eventAtMs) => this.#consider(version, eventAtMs),
+    };
+    return new Events({
+      queue: events.queue,
+      bucket: dropZone.bucket,
+      take: (hint, signal) => lookUp(hint, tools, signal),
+      changed: () => this.#changed.abort(),
+      timing,
+      log,
+    });
+  }
+
+  async #consider(version: StoredVersion, eventAtMs: number | null = null): Promise<Taken> {
     const id = idOf(version);
     const unreleased = this.#unreleased.get(id);
     if (unreleased !== undefined) unreleased.sincePass = this.#pass;
-    else if (this.#unreleased.size >= MAX_UNRELEASED) return;
+    else if (this.#unreleased.size >= MAX_UNRELEASED) return LATER;
     const givenUp = this.#options.once && (this.#triesOnce.get(id) ?? 0) >= ONCE_ATTEMPTS;
-    const verdict = givenUp ? "failed" : this.#backlog.look(version, host);
+    const verdict = givenUp ? "failed" : this.#admission.look(version);
     if (givenUp) this.#found.givenUp.add(id);
     else if (verdict === "failed") this.#found.toRetry = true;
-    if (verdict !== "start") return;
-    await this.#queue.onSizeLessThan(concurrency); // a bounded number waits, however long the listing
-    const seenAtMs = this.#backlog.begin(version, host);
+    if (verdict === "busy") return { fate: this.#underWay.get(id) ?? SETTLED.fate };
+    if (verdict !== "start") return verdict === "held" ? SETTLED : LATER;
+    await this.#queue.onSizeLessThan(this.#options.concurrency); // a bounded number waits, however long the listing
+    const isTaken = this.#backlog.look(version, this.#admission.hostOf(version)) === "busy"; // by an event, or by a sweep
+    if (isTaken) return { fate: this.#underWay.get(id) ?? SETTLED.fate };
+    const begun = this.#admission.begin(version);
     this.#found.started = true;
-    void this.#queue.add(() => this.#move({ version, seenAtMs }, host));
+    const fate = this.#queue.add(() => this.#move({ version, eventAtMs, ...begun }));
+    this.#underWay.set(id, fate);
+    void fate.then(() => this.#underWay.delete(id));
+    return { fate };
   }
 
   /** Never rejects: what went wrong is logged here, once, and decides what becomes of the object. */
-  async #move(found: Discovered, host: string): Promise<void> {
+  async #move(found: Discovered): Promise<Fate> {
     const { abort } = this.#options;
     const { version, seenAtMs } = found;
     const id = idOf(version);
@@ -211,7 +322,7 @@ class Daemon {
       const moved = await release(recorded, this.#options, abort);
       this.#unreleased.delete(id);
       this.#triesOnce.delete(id);
-      this.#backlog.left(version, host);
+      this.#admission.left(version);
       const nowMs = this.#timing.now();
       const exposureMs = this.#counts.add(moved, nowMs);
       this.#log.info(moved.disposition === "already-archived" ? "object-already-archived" : "object-archived", {
@@ -226,12 +337,15 @@ class Daemon {
         durationMs: nowMs - seenAtMs,
         outcome: moved.disposition,
       });
+      return "settled";
     } catch (thrown) {
-      this.#failed(version, host, toAirlockError(thrown));
+      return this.#failed(version, toAirlockError(thrown));
     }
   }
 
-  #failed(version: StoredVersion, host: string, error: AirlockError): void {
+  #failed(version: StoredVersion, error: AirlockError): Fate {
+    const host = this.#admission.hostOf(version);
+    this.#admission.failed(version, error.code);
     const { first, waitMs } = this.#backlog.failed(version, host, error);
     const fields = {
       host,
@@ -240,21 +354,34 @@ class Daemon {
       bytes: version.sizeBytes,
       waitMs: Math.round(waitMs),
     };
-    if (this.#options.abort.aborted) return;
+    if (this.#options.abort.aborted) return "later";
     this.#note(error);
     switch (CODES[error.code].reaction) {
       case "halt":
-        this.#log.failure("failed", error, fields);
-        this.#halted.abort(error);
+        this.#halt(error, fields);
         break;
       case "hold":
         if (first) this.#log.failure("object-held", error, fields);
-        break;
+        return "settled";
       case "retry":
         if (this.#options.once) this.#triesOnce.set(idOf(version), (this.#triesOnce.get(idOf(version)) ?? 0) + 1);
         this.#log.failure(this.#unreleased.has(idOf(version)) ? "release-refused" : "object-retry", error, fields);
+        this.#sweepSoon();
         break;
     }
+    return "later";
+  }
+
+  #sweepSoon(): void {
+    this.#isSweepDue = true;
+    this.#changed.abort();
+  }
+
+  #halt(error: AirlockError, fields: Fields = {}): void {
+    if (this.#options.abort.aborted) return;
+    this.#note(error);
+    this.#log.failure("failed", error, fields);
+    this.#halted.abort(error);
   }
 
   #note(error: AirlockError): void {
@@ -272,10 +399,36 @@ class Daemon {
   async #publishRegularly(ended: AbortSignal): Promise<void> {
     for (;;) {
       const isLast = ended.aborted; // what ends while one is being written is in the next
+      if (!isLast) this.#keepBooks();
       try {
         await this.#options.publish(this.#status());
       } catch (thrown) {
         this.#log.failure("failed", toAirlockError(thrown)); // a full disk must not stop the moving
+      }
+      if (isLast) return;
+      await this.#wait(STATUS_INTERVAL_MS, ended);
+    }
+  }
+
+  async #serveOperators(ended: AbortSignal): Promise<void> {
+    const { requests } = this.#options;
+    if (requests === undefined) return;
+    const desk: HoldDesk = {
+      reasonOf: (version) => (isStatement(version) ? this.#orphans : this.#admission).reasonOf(version),
+      override: (version) => {
+        this.#admission.override(version);
+        this.#sweepSoon();
+      },
+      begin: (version) => void this.#admission.begin(version),
+      left: (version) => this.#admission.left(version),
+      failed: (version, error) => void this.#failed(version, error),
+    };
+    for (;;) {
+      const isLast = ended.aborted;
+      try {
+        await serveOperators(requests, { ...this.#options, desk }, this.#options.abort);
+      } catch (thrown) {
+        this.#log.failure("failed", toAirlockError(thrown)); // whoever asked is told so, or gets no answer
       }
       if (isLast) return;
       await this.#wait(STATUS_INTERVAL_MS, ended);
@@ -301,6 +454,7 @@ class Daemon {
       memoryUsedBytes: memory.usedBytes,
       exposureMs: this.#counts.exposureMs,
       hosts: this.#counts.hosts,
+      freshness: freshnessRows(ledger.books.freshness.list()),
       holds: this.#backlog.holds,
       held: Array.from(this.#backlog.heldExamples, ([host, reasons]) =>
         Array.from(reasons, ([reason, objects]) => ({ host, reason, objects: [...objects] })),

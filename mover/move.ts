@@ -3,7 +3,7 @@
  * returns, and no other code makes those types, so that deleting before recording does not compile. Read `archive`
  * first, then `release`.
  */
-import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
+import { AirlockError, CODES, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import type { Disposition, ExposureOrigin, NewEntry } from "../shared/ledger.ts";
 import type { Log } from "../shared/log.ts";
 import { vaultNameOf, type VaultName } from "../shared/names.ts";
@@ -45,6 +45,10 @@ export interface Discovered {
   readonly version: StoredVersion;
   /** When this process first saw it, epoch ms. */
   readonly seenAtMs: number;
+  /** When it was complete, epoch ms, as an event has it; null: none named it. */
+  readonly eventAtMs: number | null;
+  /** An operator lets it in despite the reason for which it is held. */
+  readonly override?: true;
 }
 
 /** What is recorded of an object beside its bytes. */
@@ -53,6 +57,8 @@ interface Origin {
   readonly eligible: Eligible;
   readonly claim: Claim | null;
   readonly tags: ReadonlyMap<string, string>;
+  /** Why it would have been held, where an operator let it in. */
+  readonly overridden: AirlockError | null;
 }
 
 type Admitted = After<"admit", { readonly origin: Origin; readonly opened: OpenedObject; readonly plan: CopyPlan }>;
@@ -65,7 +71,8 @@ type Staging = After<
     readonly attributes: ObjectAttributes;
   }
 >;
-type Verified = After<"verify", { readonly staging: Staging; readonly sha256: string }>;
+/** `origin` without its claim, where an operator let in other bytes than were signed. */
+type Verified = After<"verify", { readonly staging: Staging; readonly origin: Origin; readonly sha256: string }>;
 /** Holds none of the bytes: it waits for the ledger after the memory that they had was given back. */
 type Committed = After<
   "commit",
@@ -107,7 +114,7 @@ export async function archive(found: Discovered, tools: Tools, signal: AbortSign
 
 /** From admit to commit. */
 async function carry(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Committed> {
-  const eligible = admitName(found.version, tools.hosts);
+  const eligible = admitName(found.version, tools.hosts, found.override);
   const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
   if (plan === null) throw tooLarge(found.version);
   using _window = await tools.memory.reserve(plan.windowBytes, signal);
@@ -135,9 +142,14 @@ async function admit(
       subject: version.key,
     });
   }
-  const claim = await findStatement(eligible, version, opened, tools.dropZone, signal);
+  let overridden: AirlockError | null = null;
+  const claim = await findStatement(eligible, version, opened, tools.dropZone, signal).catch((thrown: unknown) => {
+    if (found.override !== true || !isAirlockError(thrown) || CODES[thrown.code].reaction !== "hold") throw thrown;
+    overridden = thrown;
+    return null;
+  });
   const tags = opened.tagCount > 0 ? await tools.dropZone.readTags(version, signal) : new Map<string, string>();
-  return { origin: { found, eligible, claim, tags }, opened, plan } as Admitted; // the only place where one is made
+  return { origin: { found, eligible, claim, tags, overridden }, opened, plan } as Admitted; // the only place where one is made
 }
 
 async function copy(
@@ -165,20 +177,25 @@ async function copy(
 /** The digest of the bytes that were read is the stated one. Pure; without a statement it is what was read. */
 function verify(staging: Staging): Verified {
   const { sha256 } = staging.copied;
-  const { found, claim } = staging.admitted.origin;
-  const stated = claim?.signed.statement.sha256 ?? sha256;
-  if (sha256 !== stated) {
-    throw new AirlockError("digest-mismatch", `its bytes have SHA-256 ${sha256}, the statement says ${stated}`, {
-      subject: found.version.key,
+  const { origin } = staging.admitted;
+  const stated = origin.claim?.signed.statement.sha256 ?? sha256;
+  if (sha256 === stated) return { staging, origin, sha256 } as Verified; // the first of two places where one is made
+  const mismatch = new AirlockError(
+    "digest-mismatch",
+    `its bytes have SHA-256 ${sha256}, the statement says ${stated}`,
+    {
+      subject: origin.found.version.key,
       remedy: "the object was altered after it was signed: keep it, and look at who can write to the drop-zone",
-    });
-  }
-  return { staging, sha256 } as Verified; // the only place where one is made
+    },
+  );
+  if (origin.found.override !== true) throw mismatch;
+  // let in by an operator, and recorded as what nobody signed: the second place
+  return { staging, origin: { ...origin, claim: null, overridden: mismatch }, sha256 } as Verified;
 }
 
 /** The vault name comes into being here, or is found to exist: then it holds this very source already. */
 async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Promise<Committed> {
-  const { admitted, name, copied, attributes } = verified.staging;
+  const { name, copied, attributes } = verified.staging;
   let asked = 0;
   const outcome = await retry(
     async (): Promise<Pick<Committed, "disposition" | "versionId" | "confirmed">> => {
@@ -201,7 +218,7 @@ async function commit(verified: Verified, tools: Tools, signal: AbortSignal): Pr
     tools.timing,
     signal,
   );
-  return { origin: admitted.origin, name, sha256: verified.sha256, ...outcome } as Committed; // the only place where one is made
+  return { origin: verified.origin, name, sha256: verified.sha256, ...outcome } as Committed; // the only place where one is made
 }
 
 function publish(
@@ -218,22 +235,14 @@ function publish(
 
 /** Resolves once the ledger's segment that holds the entry is in the vault: from here on the object may go. */
 async function record(committed: Committed, tools: Tools): Promise<Recorded> {
-  const { origin, name, sha256, versionId, disposition } = committed;
-  const { found, eligible, claim, tags } = origin;
+  const { origin, name, sha256, versionId } = committed;
+  const { found, eligible, claim, tags, overridden } = origin;
   const { version } = found;
   const { completedAtMs, exposureFrom } = completion(found, claim);
   const atMs = tools.timing.now();
   const entry: NewEntry = {
     at: new Date(atMs).toISOString(),
-    source: {
-      bucket: tools.dropZone.bucket,
-      key: version.key,
-      versionId: version.versionId,
-      etag: version.etag,
-      size: version.sizeBytes,
-      lastModified: version.lastModified.toISOString(),
-      tags: Array.from(tags, ([key, value]) => ({ key, value })),
-    },
+    source: sourceOf(version, tools.dropZone.bucket, tags),
     vault: { name, versionId },
     sha256,
     statement: claim?.signed.statement ?? null,
@@ -241,10 +250,10 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
     hostKey: claim?.signer.id ?? null,
     exposureMs: Math.max(0, atMs - completedAtMs),
     exposureFrom,
-    disposition,
-    findings: [],
+    disposition: found.override === true ? "released-by-operator" : committed.disposition,
+    findings: overridden === null ? [] : [{ code: overridden.code, detail: overridden.message.slice(0, 300) }],
   };
-  await tools.ledger.append(entry);
+  const { disposition } = await tools.ledger.append(entry); // which tells what was recorded before from what is new
   const moved: Moved = {
     host: eligible.hostName,
     set: eligible.name?.set ?? null,
@@ -258,6 +267,23 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
   return { version, statements: claim?.beside ?? [], moved } as unknown as Recorded; // the only place where one is made
 }
 
+/** A version as the ledger has it. */
+export function sourceOf(
+  { key, versionId, etag, sizeBytes, lastModified }: StoredVersion,
+  bucket: string,
+  tags: ReadonlyMap<string, string>,
+): NonNullable<NewEntry["source"]> {
+  return {
+    bucket,
+    key,
+    versionId,
+    etag,
+    size: sizeBytes,
+    lastModified: lastModified.toISOString(),
+    tags: Array.from(tags, ([name, value]) => ({ key: name, value })),
+  };
+}
+
 /** Deletes exactly the version that was recorded, and its statement only once that is gone. */
 export async function release(recorded: Recorded, tools: Tools, signal: AbortSignal): Promise<Released> {
   await tools.releaser.release([recorded.version], signal);
@@ -267,6 +293,11 @@ export async function release(recorded: Recorded, tools: Tools, signal: AbortSig
 
 /** When the object was complete: a multipart object's own last-modified is when its upload was begun. */
 function completion(found: Discovered, claim: Claim | null): { completedAtMs: number; exposureFrom: ExposureOrigin } {
+  if (found.eventAtMs !== null) {
+    // no later than when it was seen, and no earlier than when it was begun, whatever an event says
+    const sinceMs = Math.max(found.eventAtMs, found.version.lastModified.getTime());
+    return { completedAtMs: Math.min(sinceMs, found.seenAtMs), exposureFrom: "event" };
+  }
   const beside = claim?.beside.map((version) => version.lastModified.getTime()) ?? [];
   if (beside.length > 0) return { completedAtMs: Math.min(...beside), exposureFrom: "statement" };
   if (!/-\d+"?$/.test(found.version.etag))

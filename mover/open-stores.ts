@@ -1,19 +1,21 @@
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { S3Options } from "../shared/s3/client.ts";
+import { openCheckpointStore } from "../shared/s3/checkpoint-store.ts";
 import { openDropZoneSource } from "../shared/s3/drop-zone-source.ts";
 import { judgeStores, type Problem } from "../shared/s3/judge.ts";
 import { openLedgerStore } from "../shared/s3/ledger-store.ts";
 import { probeDropZone, type DropZoneFindings } from "../shared/s3/probe-drop-zone.ts";
 import { chooseIntegrity, probeVault, type VaultFindings } from "../shared/s3/probe-vault.ts";
 import { openVaultWriter } from "../shared/s3/vault-writer.ts";
-import type { DropZoneSource, LedgerStore, VaultWriter } from "../shared/stores.ts";
+import type { CheckpointStore, DropZoneSource, LedgerStore, VaultWriter } from "../shared/stores.ts";
 import type { MoverConfig } from "./config.ts";
 
 export interface Stores extends AsyncDisposable {
   readonly dropZone: DropZoneSource;
   readonly vault: VaultWriter;
   readonly ledgerStore: LedgerStore;
+  readonly checkpointStore: CheckpointStore;
 }
 
 export interface Probed {
@@ -69,6 +71,7 @@ export async function openStores(
       }),
     ),
     ledgerStore: opened.use(await openLedgerStore(config.vault, config.id, connecting)),
+    checkpointStore: opened.use(await openCheckpointStore(config.vault, config.id, connecting)),
   };
   const owned = opened.move();
   return { ...stores, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -5,12 +5,17 @@ import { formatBytes } from "../shared/config/units.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { lockFolder } from "../shared/process-lock.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
+import { openEventQueue } from "../shared/s3/event-queue.ts";
 import { readMoverConfig, refuseUnservedMoverKeys } from "./config.ts";
+import { alertsOf, logAlerts } from "./alerts.ts";
+import { Books } from "./books.ts";
 import { runDaemon } from "./daemon.ts";
 import { LedgerWriter } from "./ledger-writer.ts";
 import { MemoryWindow } from "./memory.ts";
 import { openStores, type Connecting } from "./open-stores.ts";
 import { Releaser } from "./release.ts";
+import { isInShare } from "./share.ts";
+import { openRequestBox } from "./requests.ts";
 import { statusFile, type Status } from "./status.ts";
 
 export interface RunOptions {
@@ -21,13 +26,15 @@ export interface RunOptions {
 export interface Surroundings {
   readonly connecting: Connecting;
   readonly timing: Timing;
+  /** Segments between two checkpoints. */
+  readonly checkpointEvery: number;
 }
 
 export async function runRun(
   io: Io,
   options: RunOptions,
   pid: number,
-  { connecting = {}, timing = realTiming }: Partial<Surroundings> = {},
+  { connecting = {}, timing = realTiming, checkpointEvery }: Partial<Surroundings> = {},
 ): Promise<void> {
   // Small buffers are cut from pieces of this size, and one that lives on keeps the whole piece (Node's own: 64 KiB).
   Buffer.poolSize = 8 * 1024;
@@ -37,30 +44,45 @@ export async function runRun(
   const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid);
   await using stores = await openStores(config, log, abort, connecting);
+  const hosts = new Map(Array.from(config.hosts).filter(([host]) => isInShare(host, config.discover.share)));
+  const alerts = logAlerts(log);
   const ledger = await LedgerWriter.open({
     mover: config.id,
     key,
     store: stores.ledgerStore,
+    checkpoints: stores.checkpointStore,
+    ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
+    books: new Books(hosts),
+    onEntry: (entry) => {
+      for (const alert of alertsOf(entry)) alerts.raise(alert);
+    },
     timing,
     log,
     signal: abort,
   });
-  log.info("started", { mover: config.id, hosts: config.hosts.size, versioned: stores.dropZone.versioned });
+  const { sqs, share, pollMs } = config.discover;
+  await using queue = sqs === null ? null : openEventQueue(config.dropZone, { queueUrl: sqs.queueUrl });
+  log.info("started", { mover: config.id, hosts: hosts.size, versioned: stores.dropZone.versioned });
   const outcome = await runDaemon({
     ...stores,
     mover: config.id,
     ledger,
     releaser: new Releaser(stores.dropZone, timing),
     memory: new MemoryWindow(config.memoryBytes),
-    hosts: config.hosts,
+    hosts,
     concurrency: config.concurrency,
-    pollMs: config.discover.pollMs,
+    pollMs,
+    events: sqs === null || queue === null ? null : { queue, sweep: sqs.sweep },
+    share,
     once: options.once === true,
     timing,
     log,
     drain,
     abort,
     pid,
+    ...(config.alerts === null ? {} : { missingAfterMs: config.alerts.missingAfterMs }),
+    alerts,
+    requests: openRequestBox(config.state, () => Date.now()),
     publish: (status: Status) => replaceFile(statusFile(config.state), `${JSON.stringify(status)}\n`, { mode: 0o640 }),
   });
   log.info("stopped", { objects: outcome.objects, bytes: outcome.bytes, segment: ledger.head?.segment ?? 0 });

@@ -40,7 +40,20 @@ function formatStatus(status: Status, nowMs: number): string {
     ],
     rowsOf(status),
   );
-  return lines.map((line) => `${line}\n`).join("") + hosts;
+  const sets = status.freshness.length === 0 ? "" : `\n${formatFreshness(status)}`;
+  return lines.map((line) => `${line}\n`).join("") + hosts + sets;
+}
+
+/** Which host's backups stopped, and when the last one came. */
+function formatFreshness({ freshness }: Status): string {
+  const rows = freshness.map(({ host, set, everyMs, lastAt, overdue }) => {
+    return [host, set, formatDuration(everyMs), lastAt ?? "never", overdue ? "OVERDUE" : "ok"];
+  });
+  const columns = [
+    { header: "HOST", shrinkTo: 12 },
+    { header: "SET", shrinkTo: 12 },
+  ];
+  return formatTable([...columns, { header: "EVERY" }, { header: "LAST BACKUP" }, { header: "STATE" }], rows);
 }
 
 function rowsOf(status: Status): string[][] {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AirlockError } from "../shared/errors.ts";
+import type { Fresh } from "./freshness.ts";
 import type { Moved } from "./move.ts";
 
 /** Of the newest objects, for the percentiles. */
@@ -28,6 +29,16 @@ const statusSchema = z.strictObject({
       bytes: z.number(),
       lastArchivedAt: z.string().nullable(),
       lastSet: z.string().nullable(),
+    }),
+  ),
+  /** Of each set that is expected; `every` in ms. */
+  freshness: z.array(
+    z.strictObject({
+      host: z.string(),
+      set: z.string(),
+      everyMs: z.number(),
+      lastAt: z.string().nullable(),
+      overdue: z.boolean(),
     }),
   ),
   holds: counts,
@@ -63,6 +74,12 @@ export async function readStatus(stateFolder: string): Promise<Status> {
       cause: parsed.error,
     });
   return parsed.data;
+}
+
+export function freshnessRows(fresh: readonly Fresh[]): Status["freshness"] {
+  return fresh.map(({ host, set, everyMs, lastMs, overdue }) => {
+    return { host, set, everyMs, lastAt: lastMs === null ? null : new Date(lastMs).toISOString(), overdue };
+  });
 }
 
 /** Counts what was moved, in bounded memory: a line per configured host and the newest exposures. */
