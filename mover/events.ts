@@ -209,7 +209,11 @@ export class Events {
         const batch = due.slice(first, first + MAX_QUEUE_BATCH).filter((held) => this.#held.has(held));
         for (const held of batch) held.hiddenAtMs = timing.now();
         try {
-          if (batch.length > 0) await queue.extend(batch.map(({ message }) => message), signal);
+          if (batch.length > 0)
+            await queue.extend(
+              batch.map(({ message }) => message),
+              signal,
+            );
         } catch (thrown) {
           if (!signal.aborted) this.#retryLater(toAirlockError(thrown)); // it comes again, and finds its object under way
         }

@@ -43,10 +43,10 @@ export interface EventQueueOptions {
 }
 
 /** With the drop-zone's credentials. Nothing is repeated here: who receives goes on receiving anyway. */
-export async function openEventQueue(
+export function openEventQueue(
   dropZone: StoreConfig,
   { queueUrl, visibilityMs = 60_000, timeouts = {} }: EventQueueOptions,
-): Promise<EventQueue & AsyncDisposable> {
+): EventQueue & AsyncDisposable {
   const { origin } = new URL(queueUrl);
   const region = regionOf(queueUrl) ?? dropZone.region;
   // an answer is to be expected after 20 s and not before

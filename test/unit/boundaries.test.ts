@@ -70,6 +70,7 @@ const CASES: readonly [file: string, code: string, message: string | null][] = [
   ["test/x.ts", ENV, null],
   ["mover/g.ts", PQUEUE, SCHEDULE],
   ["mover/h.ts", CRON, SCHEDULE],
+  ["mover/sweep-schedule.ts", CRON, null],
   ["uploader/m.ts", PQUEUE, SCHEDULE],
   ["operator/f.ts", PQUEUE, SCHEDULE],
   ["shared/k.ts", CRON, SCHEDULE],
