@@ -17,6 +17,7 @@ import {
   webAddress,
 } from "../shared/config/values.ts";
 import type { PublicKey } from "../shared/keys.ts";
+import { explainSweep } from "./sweep-schedule.ts";
 
 export interface MoverConfig {
   readonly id: string;
@@ -111,7 +112,12 @@ const share = z.string({ error: SHARE }).transform((text, context) => {
 const sqs = z
   .strictObject({
     queueUrl: webAddress,
-    sweep: cronExpression.default("*/10 * * * *"),
+    sweep: cronExpression
+      .superRefine((expression, context) => {
+        const fault = explainSweep(expression);
+        if (fault !== null) context.addIssue({ code: "custom", message: `a schedule that comes due: ${fault}` });
+      })
+      .default("*/10 * * * *"),
     allowPlaintext: z.boolean().optional(),
   })
   .superRefine((value: unknown, context) => checkPlaintext(value, ["queueUrl"], context), always);
@@ -242,8 +248,6 @@ export function readMoverConfig(file: string): Promise<MoverConfig> {
 export function unservedMoverKeys(config: MoverConfig): string[] {
   const keys: string[] = [];
   if (config.verify === "readback") keys.push("vault.verify: readback");
-  if (config.discover.sqs !== null) keys.push("discover.sqs");
-  if (config.discover.share.of !== 1) keys.push("discover.share");
   if ((config.alerts?.webhook.length ?? 0) > 0) keys.push("alerts.webhook");
   if ((config.alerts?.heartbeat ?? null) !== null) keys.push("alerts.heartbeat");
   if (config.metrics !== null) keys.push("metrics");

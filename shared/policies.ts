@@ -51,7 +51,7 @@ export interface MoverDropZonePolicyOptions extends BucketOptions {
 /** The mover reads and releases what hosts left; it writes its own probes only. */
 export function moverDropZonePolicy(options: MoverDropZonePolicyOptions): Policy {
   const { bucket, versioned, queueArn, secureTransport } = options;
-  const queue = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
+  const queue = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"];
   return policy([
     allow("List", [...LISTING, "s3:GetBucketVersioning"], bucket),
     allow(
@@ -66,6 +66,38 @@ export function moverDropZonePolicy(options: MoverDropZonePolicyOptions): Policy
     deny("NothingElse", MARKING, [bucket, `${bucket}/*`]),
     ...insistOnTls(bucket, secureTransport),
   ]);
+}
+
+/** What a queue says of itself: that the bucket's events may come into it, and nothing else may. */
+export function eventQueuePolicy({ bucket, queueArn }: { readonly bucket: string; readonly queueArn: string }): object {
+  const account = /^arn:[a-z-]+:sqs:[^:]*:(\d{12}):/.exec(queueArn)?.[1];
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "EventsOfTheDropZone",
+        Effect: "Allow",
+        Principal: { Service: "s3.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: queueArn,
+        Condition: {
+          ArnEquals: { "aws:SourceArn": `arn:aws:s3:::${bucket}` },
+          ...(account === undefined ? {} : { StringEquals: { "aws:SourceAccount": account } }),
+        },
+      },
+    ],
+  };
+}
+
+/**
+ * Of `https://sqs.eu-central-1.amazonaws.com/111122223333/airlock`, whose ARN says the same; other services' addresses
+ * name account and queue at most.
+ */
+export function queueArnOf(queueUrl: string, region: string): string {
+  const { host, pathname } = new URL(queueUrl);
+  const [name = "*", account = "*"] = pathname.split("/").filter(Boolean).toReversed();
+  const named = /^sqs\.([a-z0-9-]{1,64})\.(?:amazonaws\.com|api\.aws)/.exec(host)?.[1];
+  return `arn:aws:sqs:${named ?? region}:${/^\d{12}$/.test(account) ? account : "*"}:${name}`;
 }
 
 export interface MoverVaultPolicyOptions extends BucketOptions {
