@@ -1,14 +1,34 @@
-import { createCipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { hkdfSync, randomBytes } from "node:crypto";
 import { Encrypter, type Recipient } from "age-encryption";
 import { AirlockError } from "../shared/errors.ts";
+import { CHUNK_BYTES, sealStream, TAG_BYTES } from "./age-stream.ts";
 
 /**
  * age's format (https://c2sp.org/age): the library makes the header, for whatever recipients it knows; the payload is
- * written here with OpenSSL's ChaCha20-Poly1305, which is many times faster than the library's JavaScript.
+ * written here (`age-stream.ts`).
  */
-const CHUNK_BYTES = 64 * 1024;
-const TAG_BYTES = 16;
 const PAYLOAD_NONCE_BYTES = 16;
+const PAYLOAD_KEY_BYTES = 32;
+
+/** A new age file, of which everything but its chunks is known. */
+export interface AgeFile {
+  /** Header and nonce: what stands before the first chunk. */
+  readonly opening: Uint8Array;
+  /** Other threads can share its memory, so that wiping it here wipes it there. */
+  readonly payloadKey: Uint8Array;
+}
+
+/** @throws {AirlockError} `config-invalid` without a recipient, or with one that age does not know */
+export async function beginAge(recipients: readonly (string | Recipient)[]): Promise<AgeFile> {
+  const { header, fileKey } = await makeHeader(recipients);
+  const nonce = randomBytes(PAYLOAD_NONCE_BYTES);
+  const derived = new Uint8Array(hkdfSync("sha256", fileKey, nonce, "payload", PAYLOAD_KEY_BYTES));
+  const payloadKey = new Uint8Array(new SharedArrayBuffer(PAYLOAD_KEY_BYTES));
+  payloadKey.set(derived);
+  derived.fill(0);
+  fileKey.fill(0);
+  return { opening: Buffer.concat([header, nonce]), payloadKey };
+}
 
 /**
  * Encrypts to all recipients. The output is a complete binary age file; a source that throws leaves it without its
@@ -19,13 +39,10 @@ export async function* encryptAge(
   source: AsyncIterable<Uint8Array>,
   recipients: readonly (string | Recipient)[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { header, fileKey } = await makeHeader(recipients);
-  const nonce = randomBytes(PAYLOAD_NONCE_BYTES);
-  const payloadKey = new Uint8Array(hkdfSync("sha256", fileKey, nonce, "payload", 32));
-  fileKey.fill(0);
+  const { opening, payloadKey } = await beginAge(recipients);
   try {
-    yield Buffer.concat([header, nonce]);
-    yield* encryptChunks(source, payloadKey);
+    yield opening;
+    yield* sealStream(source, payloadKey);
   } finally {
     payloadKey.fill(0);
   }
@@ -73,48 +90,4 @@ function addRecipient(encrypter: Encrypter, recipient: string | Recipient): void
       cause,
     });
   }
-}
-
-/**
- * The STREAM construction: 64 KiB chunks, each sealed under an 11-byte counter and a byte that marks the last. Only an
- * empty file has an empty last chunk, so a full chunk is held back until it is known whether another follows.
- */
-async function* encryptChunks(
-  source: AsyncIterable<Uint8Array>,
-  key: Uint8Array,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const seal = createSealer(key);
-  const pending = Buffer.alloc(CHUNK_BYTES);
-  let filled = 0;
-  try {
-    for await (const data of source) {
-      for (let offset = 0; offset < data.length;) {
-        if (filled === CHUNK_BYTES) {
-          yield* seal(pending, false);
-          filled = 0;
-        }
-        const taken = Math.min(CHUNK_BYTES - filled, data.length - offset);
-        pending.set(data.subarray(offset, offset + taken), filled);
-        filled += taken;
-        offset += taken;
-      }
-    }
-    yield* seal(pending.subarray(0, filled), true);
-  } finally {
-    pending.fill(0);
-  }
-}
-
-/** Ciphertext and tag as they come: one buffer of both would be a copy of every byte. */
-function createSealer(key: Uint8Array): (chunk: Uint8Array, isLast: boolean) => Buffer[] {
-  const nonce = Buffer.alloc(12);
-  let counter = 0;
-  return (chunk, isLast) => {
-    // 2^53 chunks are 512 EiB: six of the counter's eleven bytes never fill.
-    nonce.writeUIntBE(counter, 5, 6);
-    nonce.writeUInt8(isLast ? 1 : 0, 11);
-    counter += 1;
-    const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES });
-    return [cipher.update(chunk), cipher.final(), cipher.getAuthTag()];
-  };
 }

@@ -5,7 +5,7 @@ import type { StoreConfig } from "../shared/config/store-config.ts";
 import { storeOf, storeSchema } from "../shared/config/store.ts";
 import { durationSchema, sizeSchema } from "../shared/config/units.ts";
 import { absolutePath, hostName, mapOf, setName } from "../shared/config/values.ts";
-import type { Compression } from "./encode.ts";
+import type { Compression } from "./compress.ts";
 import { machineTimeZone } from "./schedule.ts";
 import {
   notifyOf,

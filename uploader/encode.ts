@@ -1,14 +1,7 @@
-import { pipeline, Readable } from "node:stream";
-import { constants, createZstdCompress } from "node:zlib";
 import type { EncodingStep } from "../shared/statement.ts";
-import { encryptAge } from "./age-payload.ts";
-
-export interface Compression {
-  /** zstd's, 1 to 19. */
-  readonly level: number;
-  /** Binary logarithm of the window that long mode searches, in bytes; null: without long mode. */
-  readonly windowLog: number | null;
-}
+import { beginAge } from "./age-payload.ts";
+import type { Compression } from "./compress.ts";
+import { encodeInThread } from "./encode-thread.ts";
 
 export interface Encoding {
   readonly compress: Compression | null;
@@ -25,34 +18,23 @@ export function encodingSteps(encoding: Encoding, isTar: boolean): EncodingStep[
   return steps;
 }
 
-/** The stored bytes of a source, with no more of it in memory than the steps' own buffers. */
-export function encodeStream(source: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncIterable<Uint8Array> {
-  const compressed = encoding.compress === null ? source : compress(source, encoding.compress);
-  return encoding.recipients === null ? compressed : encryptAge(compressed, encoding.recipients);
-}
-
 /**
- * One zstd frame with its own checksum, which tells a restore without Airlock that it read what was written.
- * An error of the source destroys the compressor, so it reaches the reader instead of a frame that looks complete.
+ * The stored bytes of a source, with no more of it in memory than the steps' own buffers. Each piece is there until the
+ * next one is asked for. What the source throws reaches the reader instead of an end.
  */
-async function* compress(
+export async function* encodeStream(
   source: AsyncIterable<Uint8Array>,
-  { level, windowLog }: Compression,
+  { compress, recipients }: Encoding,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const longMode =
-    windowLog === null
-      ? {}
-      : { [constants.ZSTD_c_enableLongDistanceMatching]: 1, [constants.ZSTD_c_windowLog]: windowLog };
-  const zstd = createZstdCompress({
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1, ...longMode },
-    chunkSize: 256 * 1024,
-  });
-  pipeline(Readable.from(source, { objectMode: false, highWaterMark: 256 * 1024 }), zstd, () => {
-    // The reader below sees the same error: `pipeline` destroys the compressor with it.
-  });
+  if (compress === null && recipients === null) {
+    for await (const piece of source) yield piece;
+    return;
+  }
+  const age = recipients === null ? null : await beginAge(recipients);
   try {
-    for await (const chunk of zstd) yield chunk;
+    if (age !== null) yield age.opening;
+    yield* encodeInThread(source, { compression: compress, payloadKey: age?.payloadKey ?? null });
   } finally {
-    zstd.destroy();
+    age?.payloadKey.fill(0);
   }
 }

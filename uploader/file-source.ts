@@ -1,7 +1,8 @@
-import { createReadStream } from "node:fs";
-import { stat, realpath } from "node:fs/promises";
+import { open, stat, realpath } from "node:fs/promises";
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+
+const READ_BYTES = 1024 * 1024;
 
 /** What a PATH is, a symbolic link standing for what it points to. */
 export interface PathInfo {
@@ -31,7 +32,10 @@ export async function inspectPath(path: string): Promise<PathInfo> {
   }
 }
 
-/** A file's bytes. One that changes while it is read is stored as it was read, with a warning. */
+/**
+ * A file's bytes, each piece there until the next one is asked for. A file that changes while it is read is stored as it
+ * was read, with a warning.
+ */
 export async function* readFile(
   info: PathInfo,
   log: Log,
@@ -40,10 +44,14 @@ export async function* readFile(
   const { path } = info;
   try {
     const before = await stat(path);
-    const stream = createReadStream(path, { highWaterMark: 256 * 1024, signal });
-    for await (const chunk of stream) {
-      if (!(chunk instanceof Uint8Array)) throw new TypeError("a file is read as bytes");
-      yield chunk;
+    await using file = await open(path);
+    // One buffer for all of it: a new one for each piece is garbage by the size of the file.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) break;
+      yield buffer.subarray(0, bytesRead);
     }
     const after = await stat(path);
     if (before.isFile() && (before.mtimeMs !== after.mtimeMs || before.size !== after.size))

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { zstdDecompressSync } from "node:zlib";
 import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { encodeStream, encodingSteps } from "../../../uploader/encode.ts";
@@ -11,7 +12,8 @@ async function* from(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of source) chunks.push(chunk);
+  // a piece is there until the next one is asked for
+  for await (const chunk of source) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
@@ -51,6 +53,54 @@ describe("encodeStream", () => {
     decrypter.addIdentity(identity);
     const encoded = await collect(encodeStream(from(bytes), { compress, recipients }));
     assert.ok(zstdDecompressSync(await decrypter.decrypt(encoded)).equals(bytes));
+  });
+
+  it("keeps every byte in its place through more than its buffers hold, whatever pieces they come in", async () => {
+    const identity = await generateX25519Identity();
+    const recipients = [await identityToRecipient(identity)];
+    const bytes = Buffer.concat([randomBytes(5_000_003), Buffer.alloc(7_000_000, "abc"), randomBytes(3_000_001)]);
+    for (const pieceBytes of [65_537, 3_000_000]) {
+      async function* inPieces(): AsyncGenerator<Uint8Array> {
+        // one buffer for all of them, as a file's reader has
+        const piece = Buffer.alloc(pieceBytes);
+        for (let start = 0; start < bytes.length; start += pieceBytes)
+          yield piece.subarray(0, bytes.copy(piece, 0, start, start + pieceBytes));
+      }
+      for (const compressing of [compress, null]) {
+        const encoded = await collect(encodeStream(inPieces(), { compress: compressing, recipients }));
+        const decrypter = new Decrypter();
+        decrypter.addIdentity(identity);
+        const decrypted = await decrypter.decrypt(encoded);
+        assert.ok((compressing === null ? Buffer.from(decrypted) : zstdDecompressSync(decrypted)).equals(bytes));
+      }
+    }
+  });
+
+  it("reads on no further than its buffers hold while nobody takes the result", async () => {
+    let given = 0;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        given += 65_536;
+        yield randomBytes(65_536);
+      }
+    }
+    const iterator = encodeStream(endless(), { compress, recipients: null })[Symbol.asyncIterator]();
+    await iterator.next();
+    let before = -1;
+    while (before !== given) {
+      before = given;
+      await setTimeout(200);
+    }
+    assert.ok(given < 24 * 1024 * 1024, `${given} bytes`);
+    await iterator.return?.();
+  });
+
+  it("says why its thread failed", async () => {
+    const broken = { level: 3, windowLog: 4 }; // below what zstd has
+    await assert.rejects(
+      collect(encodeStream(from(randomBytes(1000)), { compress: broken, recipients: null })),
+      /zstd|parameter|range/i,
+    );
   });
 
   it("names the steps in the order in which they are taken", () => {

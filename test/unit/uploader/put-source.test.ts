@@ -44,7 +44,8 @@ function* cut(bytes: Uint8Array): Generator<Uint8Array> {
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of source) chunks.push(chunk);
+  // a piece is there until the next one is asked for
+  for await (const chunk of source) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
