@@ -33,6 +33,8 @@ export interface Io {
   readonly configFile: string;
   readonly json: boolean;
   readonly log: Log;
+  /** Whether somebody asked for a level of logging, or it is the default. */
+  readonly isLogLevelGiven: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A negative pid is a whole process group, see kill(2). */
   readonly kill: (pid: number, signal: NodeJS.Signals) => unknown;
@@ -187,6 +189,9 @@ function createIo(program: Command, process: ProgramProcess, shutdown: Shutdown,
         pretty: process.stderr.isTTY === true && options().json !== true,
       });
       return log;
+    },
+    get isLogLevelGiven() {
+      return program.getOptionValueSource("logLevel") === "cli";
     },
     env: process.env,
     kill: (pid, signal) => process.kill(pid, signal),

@@ -4,6 +4,8 @@ import { AirlockError } from "../shared/errors.ts";
 import { runCheck } from "./check-command.ts";
 import { runInit, type InitOptions } from "./init-command.ts";
 import { runPut, type PutOptions } from "./put-command.ts";
+import { runRun } from "./run-command.ts";
+import { runRunSet } from "./run-set-command.ts";
 import { runStatus } from "./status-command.ts";
 
 /** What `main.ts` knows of this process. */
@@ -54,8 +56,23 @@ export function declareCommands(program: Command, io: Io, { command, owner }: In
     .description("Tries, without harm, what this host's access key must be able to do and what it must not.")
     .action(() => runCheck(io, owner));
   program
+    .command("run")
+    .summary("the agent: schedules, watched folders, spool")
+    .description(
+      "Runs each set by its schedule, takes files from watched folders, sends what waits in the spool, and checks this host's key weekly, until a signal ends it.",
+    )
+    .action(() => runRun(io, owner));
+  program
+    .command("run-set")
+    .summary("run one set now")
+    .description(
+      "Runs a set of the configuration in the foreground, then sends what earlier runs left in the spool. Ends with 0 once the store has confirmed it.",
+    )
+    .argument("<SET>", "a set of the configuration")
+    .action((set: string) => runRunSet(set, io, owner));
+  program
     .command("status")
-    .summary("last success per set, sequence")
-    .description("Shows the last success of each set and where the sequence of statements is.")
+    .summary("last success and next run per set, spool, sequence")
+    .description("Shows how each set is doing, what waits in the spool, and where the sequence of statements is.")
     .action(() => runStatus(io, owner));
 }

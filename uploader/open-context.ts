@@ -1,7 +1,7 @@
 import type { Io } from "../shared/cli.ts";
 import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
-import { realTiming } from "../shared/retry.ts";
+import { realTiming, type Timing } from "../shared/retry.ts";
 import { openDropZoneWriter } from "../shared/s3/drop-zone-writer.ts";
 import type { UploaderConfig } from "./config.ts";
 import type { PublishContext } from "./publish-context.ts";
@@ -17,6 +17,7 @@ export async function openContext(
   owner: string,
   io: Pick<Io, "log" | "abort">,
   onBytes: PublishContext["onBytes"],
+  timing: Timing = realTiming,
 ): Promise<OpenContext> {
   const signingKey = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   await using opening = new AsyncDisposableStack();
@@ -32,7 +33,7 @@ export async function openContext(
       state,
       spoolFolder,
       log: io.log,
-      timing: realTiming,
+      timing,
       signal: io.abort,
       onBytes,
     },

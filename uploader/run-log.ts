@@ -9,18 +9,24 @@ export interface RunLog {
   tail(): string;
 }
 
-/** @param limitBytes of {@link RunLog.tail}, whatever is logged */
-export function collectLog(log: Log, limitBytes: number, now: () => number): RunLog {
+/** Of {@link RunLog.tail}, whatever is logged. */
+const TAIL_BYTES = 10_000;
+
+/** @param former what had been logged of the same run before */
+export function collectLog(log: Log, now: () => number, former = ""): RunLog {
   const lines: { readonly text: string; readonly bytes: number }[] = [];
   let total = 0;
-  const remember = (level: string, event: Event, fields: Fields = {}): void => {
-    const time = new Date(now()).toISOString();
-    const text = `${[time, level, event, ...formatFields(fields)].join(" ").slice(0, MAX_LINE_CHARACTERS)}\n`;
+  const add = (text: string): void => {
     const bytes = Buffer.byteLength(text);
     lines.push({ text, bytes });
     total += bytes;
-    while (total > limitBytes) total -= lines.shift()?.bytes ?? total;
+    while (total > TAIL_BYTES) total -= lines.shift()?.bytes ?? total;
   };
+  const remember = (level: string, event: Event, fields: Fields = {}): void => {
+    const time = new Date(now()).toISOString();
+    add(`${[time, level, event, ...formatFields(fields)].join(" ").slice(0, MAX_LINE_CHARACTERS)}\n`);
+  };
+  for (const line of former.split(/(?<=\n)/)) add(line);
   return {
     log: {
       debug: (event, fields) => log.debug(event, fields),

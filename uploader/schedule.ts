@@ -50,7 +50,10 @@ export function machineTimeZone(): string {
 export function isTimeZone(text: string): boolean {
   try {
     // an offset such as +01:00 would do as well, and would be wrong for half of the year
-    return /^[A-Za-z]/.test(text) && new Intl.DateTimeFormat("en", { timeZone: text }) !== null;
+    return (
+      /^[A-Za-z]/.test(text) &&
+      Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(text).epochMilliseconds === 0
+    );
   } catch {
     return false; // RangeError: the only way to ask
   }

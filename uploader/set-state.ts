@@ -62,8 +62,8 @@ export interface SetState {
   forgetPlan(set: string): void;
   readFailure(set: string): Failure | null;
   noteFailure(set: string, failure: Failure): void;
-  /** Since when a living process runs it; null: none does. */
-  readRunning(set: string): Date | null;
+  /** null: no living process runs it. */
+  readRunning(set: string): { readonly since: Date; readonly pid: number } | null;
   /** One at a time, over all processes. @throws {AirlockError} `locked` */
   enter(set: string, at: Date): void;
   leave(set: string): void;
@@ -72,7 +72,7 @@ export interface SetState {
   beginRun(run: NewRun): boolean;
   /** The end of the log of a run that waits. */
   noteTail(id: string, tail: string): void;
-  /** Nothing came of it. Its planned time counts as done, unless it is to be tried again. */
+  /** Nothing came of it (of one that waits, something did). Its planned time counts as done, unless it is to be tried again. */
   dropRun(id: string, outcome: "done" | "try-again"): void;
   /** The store has confirmed a run whose object did not wait. */
   markStored(id: string, published: Published): void;
@@ -85,6 +85,8 @@ export interface SetState {
   listStored(limit: number): readonly MadeRun[];
   /** Waiting since before then and not told of yet; counts them as told. */
   takeDelayed(before: Date): readonly MadeRun[];
+  /** One that waits and is not told of yet; counts it as told. */
+  takeToTell(id: string): MadeRun | null;
   /** Runs of processes that have ended, and runs whose object the spool has lost. */
   dropAbandoned(): void;
 
@@ -109,6 +111,7 @@ const MAX_MESSAGE = 1_000;
 
 export function openSetState({ database, bucket, host, owner }: SetStateOptions): SetState {
   const { sql, guard, transact } = database;
+  const entered = new Set<string>();
   const rowOf = (table: "planned" | "failure" | "running", set: string): Row | undefined =>
     guard(() => sql.prepare(`SELECT * FROM ${table} WHERE ${OF_SET}`).get(bucket, host, set));
   const listMade = (where: string, ...values: (string | number)[]): MadeRun[] =>
@@ -153,19 +156,26 @@ export function openSetState({ database, bucket, host, owner }: SetStateOptions)
       }),
     readRunning(set) {
       const row = rowOf("running", set);
-      return row === undefined || !isOwnerAlive(text(row.owner)) ? null : new Date(text(row.since));
+      if (row === undefined || !isOwnerAlive(text(row.owner))) return null;
+      return { since: new Date(text(row.since)), pid: pidOf(text(row.owner)) };
     },
     enter: (set, at) =>
       transact(() => {
         const row = sql.prepare(`SELECT owner, since FROM running WHERE ${OF_SET}`).get(bucket, host, set);
-        if (row !== undefined && isOwnerAlive(text(row.owner))) throw lockedBy(set, text(row.owner), text(row.since));
+        const isStale =
+          row === undefined || (text(row.owner) === owner ? !entered.has(set) : !isOwnerAlive(text(row.owner)));
+        if (!isStale) throw lockedBy(set, text(row.owner), text(row.since));
         const insert = "INSERT OR REPLACE INTO running (bucket, host, name, owner, since) VALUES (?, ?, ?, ?, ?)";
         sql.prepare(insert).run(bucket, host, set, owner, at.toISOString());
+        entered.add(set);
       }),
-    leave: (set) =>
+    leave(set) {
+      // where the row can't go (a full disk), it is stale from here on
+      entered.delete(set);
       transact(
         () => void sql.prepare(`DELETE FROM running WHERE ${OF_SET} AND owner = ?`).run(bucket, host, set, owner),
-      ),
+      );
+    },
 
     beginRun: ({ id, set, planned, startedAt, file }) =>
       transact(() => {
@@ -185,7 +195,7 @@ export function openSetState({ database, bucket, host, owner }: SetStateOptions)
     dropRun: (id, outcome) =>
       transact(() => {
         if (outcome === "done") donePlan(id);
-        remove(id);
+        sql.prepare("DELETE FROM run WHERE id = ? AND phase = 'running'").run(id);
       }),
     markStored: (id, { key, seq, sizeBytes }) =>
       transact(() => {
@@ -221,6 +231,12 @@ export function openSetState({ database, bucket, host, owner }: SetStateOptions)
         );
         for (const { id } of runs) sql.prepare("UPDATE run SET told = 1 WHERE id = ?").run(id);
         return runs;
+      }),
+    takeToTell: (id) =>
+      transact(() => {
+        const [run = null] = listMade("phase = 'waiting' AND told = 0 AND id = ?", id);
+        sql.prepare("UPDATE run SET told = 1 WHERE id = ?").run(id);
+        return run;
       }),
     dropAbandoned: () =>
       transact(() => {

@@ -29,6 +29,8 @@ export interface RanHere {
 export interface RunHereOptions {
   readonly connecting?: Connecting;
   readonly timing?: Timing;
+  /** Segments between two checkpoints. */
+  readonly checkpointEvery?: number;
   /** Default: true. */
   readonly once?: boolean;
   readonly drain?: AbortSignal;
@@ -52,9 +54,15 @@ export const HURRIED: Timing = {
   sleep: (durationMs, signal) => realTiming.sleep(durationMs / SPEED, signal),
 };
 
+/** Time as it would be so much later. */
+export function later(aheadMs: number): Timing {
+  return { ...realTiming, now: () => Date.now() + aheadMs };
+}
+
 export function runMoverHere(world: World, options: RunHereOptions = {}): Promise<RanHere> {
-  const { once = true, connecting = SHORT, timing = realTiming } = options;
-  const run = (io: Io): Promise<void> => runRun(io, once ? { once } : {}, process.pid, { connecting, timing });
+  const { once = true, connecting = SHORT, timing = realTiming, checkpointEvery } = options;
+  const surroundings = { connecting, timing, ...(checkpointEvery === undefined ? {} : { checkpointEvery }) };
+  const run = (io: Io): Promise<void> => runRun(io, once ? { once } : {}, process.pid, surroundings);
   return runHere(world.moverConfig, run, options);
 }
 
@@ -85,6 +93,7 @@ async function runHere(configFile: string, run: (io: Io) => Promise<void>, optio
     configFile,
     json: true,
     log,
+    isLogLevelGiven: false,
     env: {},
     kill: (pid, signal) => process.kill(pid, signal),
     stdin: new PassThrough(),
