@@ -91,6 +91,15 @@ export class Backlog {
     this.#crowd.delete(shortOf(id));
   }
 
+  /** What is held of these hosts is looked at again: what is said against it may not be true any more. */
+  reconsider(hosts: Iterable<string>): void {
+    for (const host of hosts) {
+      const ofHost = this.#failed.get(host);
+      for (const [id, { code }] of ofHost ?? []) if (CODES[code].reaction === "hold") ofHost?.delete(id);
+    }
+    this.#crowd.clear();
+  }
+
   /** When the oldest of the host's moves that are under way was first seen; null: there is none. */
   oldestActiveMs(host: string): number | null {
     const seen = Array.from(this.#active.values(), (active) => (active.host === host ? active.seenAtMs : Infinity));

@@ -12,7 +12,7 @@ import { Backlog, idOf, type VersionId } from "./backlog.ts";
 import { Discovery } from "./discover.ts";
 import { Events, type Fate } from "./events.ts";
 import { LATER, lookUp, SETTLED, type LookUpTools, type Taken } from "./look-up.ts";
-import { archive, release, type Discovered, type Recorded, type Tools } from "./move.ts";
+import { archive, release, type Discovered, type Moved, type Recorded, type Tools } from "./move.ts";
 import { serveOperators, type HoldDesk } from "./operators.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
 import type { RequestBox } from "./requests.ts";
@@ -55,9 +55,21 @@ export interface DaemonOptions extends Tools {
   readonly pid: number;
   /** How long a number of a host's sequence may be missing before that is recorded; default: 1 h. */
   readonly missingAfterMs?: number;
+  /** Called with each object that has left. */
+  readonly observe?: (moved: Moved, exposureMs: number, releasedAtMs: number) => void;
+  /** Tells of changes while this runs. `hosts` is by then the same Map with other content. */
+  readonly onReload?: (listener: (changes: Changes) => void) => void;
   readonly alerts?: Alerts;
   /** What operators ask for; default: nothing. */
   readonly requests?: RequestBox;
+}
+
+export interface Changes {
+  readonly concurrency: number;
+  readonly pollMs: number;
+  readonly missingAfterMs: number;
+  /** Those whose policy is another now. */
+  readonly changedHosts: readonly string[];
 }
 
 export interface Outcome {
@@ -94,7 +106,11 @@ class Daemon {
   readonly #startedAt: string;
   #pass = 0;
   /** What the pass under way has come upon, or, when `#wholeSeen`, the last one did. A pass may take many sweeps. */
-  #found = { started: false, toRetry: false, givenUp: new Set<VersionId>() };
+  #found = { started: false, toRetry: 0, givenUp: new Set<VersionId>() };
+  /** In the last whole pass. */
+  #toRetry = 0;
+  /** The last sweep left nothing to the next. */
+  #isAllSeen = false;
   #wholeSeen = true;
   /** What becomes of what is waiting for its turn or being moved. */
   readonly #underWay = new Map<VersionId, Promise<Fate>>();
@@ -108,20 +124,36 @@ class Daemon {
   #firstPass = true;
   #booksKeptAtMs = -Infinity;
   #keepingBooks = false;
+  #pollMs: number;
+  #missingAfterMs: number;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
+    this.#pollMs = options.pollMs;
+    this.#missingAfterMs = options.missingAfterMs ?? MISSING_AFTER_MS;
     this.#timing = options.timing;
     this.#log = options.log;
     this.#queue = new PQueue({ concurrency: options.concurrency });
     this.#backlog = new Backlog(options.timing);
     this.#discovery = new Discovery(options.dropZone, options.hosts.keys());
     this.#admission = new Admission({ ...options, quota: options.ledger.books.quota, backlog: this.#backlog });
-    const missingAfterMs = options.missingAfterMs ?? MISSING_AFTER_MS;
-    this.#orphans = new Orphans({ ...options, backlog: this.#backlog, missingAfterMs });
+    this.#orphans = new Orphans({ ...options, backlog: this.#backlog, missingAfterMs: () => this.#missingAfterMs });
     this.#events = this.#openEvents();
     this.#counts = new MoveCounts(options.hosts.keys());
     this.#startedAt = new Date(options.timing.now()).toISOString();
+    options.onReload?.((changes) => this.#reload(changes));
+  }
+
+  #reload({ concurrency, pollMs, missingAfterMs, changedHosts }: Changes): void {
+    const { hosts, ledger } = this.#options;
+    this.#queue.concurrency = concurrency;
+    this.#pollMs = pollMs;
+    this.#missingAfterMs = missingAfterMs;
+    this.#discovery.follow(hosts.keys());
+    this.#counts.follow(hosts.keys());
+    ledger.books.freshness.reload();
+    this.#backlog.reconsider(changedHosts);
+    this.#sweepSoon(); // what was held is still there, and no event tells of it again
   }
 
   async run(): Promise<Outcome> {
@@ -159,15 +191,15 @@ class Daemon {
   }
 
   async #sweepUntilDone(ending: AbortSignal): Promise<void> {
-    const { once, pollMs } = this.#options;
+    const { once } = this.#options;
     for (let failures = 0; !ending.aborted;) {
       try {
         await this.#sweep(ending);
         failures = 0;
         if (!this.#wholeSeen) continue;
         if (once) await this.#queue.onIdle();
-        if (once && !this.#found.started && !this.#found.toRetry) return;
-        if (once) await this.#wait(Math.min(pollMs, 50), ending);
+        if (once && !this.#found.started && this.#found.toRetry === 0) return;
+        if (once) await this.#wait(Math.min(this.#pollMs, 50), ending);
         else await this.#untilNextSweep(ending);
       } catch (thrown) {
         if (ending.aborted) return;
@@ -186,9 +218,10 @@ class Daemon {
 
   /** As often as configured; while events come in and nothing else is open, when the schedule says so. */
   async #untilNextSweep(ending: AbortSignal): Promise<void> {
-    const { pollMs, events } = this.#options;
+    const { events } = this.#options;
     for (; !ending.aborted; this.#changed = new AbortController()) {
-      const isOpen = this.#isSweepDue || this.#found.toRetry || this.#events?.takeLeftToSweep() === true;
+      const pollMs = this.#pollMs;
+      const isOpen = this.#isSweepDue || this.#found.toRetry > 0 || this.#events?.takeLeftToSweep() === true;
       if (isOpen || !events || this.#events?.isReachable !== true) return this.#wait(pollMs, ending);
       const changed = this.#changed.signal;
       await this.#wait(Math.max(pollMs, untilNextSweepMs(events.sweep)), AbortSignal.any([ending, changed]));
@@ -199,7 +232,7 @@ class Daemon {
   async #sweep(ending: AbortSignal): Promise<void> {
     this.#backlog.beginRound();
     this.#isSweepDue = false;
-    if (this.#wholeSeen) this.#found = { started: false, toRetry: false, givenUp: new Set() };
+    if (this.#wholeSeen) this.#found = { started: false, toRetry: 0, givenUp: new Set() };
     this.#wholeSeen = false;
     for await (const round of this.#discovery.round(ending)) {
       await this.#take(round.versions, ending);
@@ -207,10 +240,12 @@ class Daemon {
       if (round.wholeSeen) this.#endPass();
     }
     this.#lastSweepAt = new Date(this.#timing.now()).toISOString();
+    this.#isAllSeen = this.#wholeSeen;
   }
 
   #endPass(): void {
     this.#wholeSeen = true;
+    this.#toRetry = this.#found.toRetry;
     this.#firstPass = false;
     this.#pass++;
     this.#admission.endPass();
@@ -225,14 +260,15 @@ class Daemon {
     for (const [id, { recorded, sincePass }] of this.#unreleased) {
       if (sincePass >= this.#pass - 1 || this.#backlog.isActive(id)) continue;
       this.#unreleased.delete(id); // the delete that was thought to have failed had taken effect
-      this.#counts.add(recorded.moved, this.#timing.now());
+      this.#count(recorded.moved, this.#timing.now());
       this.#log.info("object-released", { key: recorded.version.key, versionId: recorded.version.versionId });
     }
   }
 
   /** Has the ledger told what time alone shows: numbers that did not come, sets that are overdue. */
   #keepBooks(): void {
-    const { ledger, missingAfterMs = MISSING_AFTER_MS } = this.#options;
+    const { ledger } = this.#options;
+    const missingAfterMs = this.#missingAfterMs;
     const nowMs = this.#timing.now();
     if (this.#firstPass || this.#keepingBooks || nowMs - this.#booksKeptAtMs < BOOKS_INTERVAL_MS) return;
     this.#booksKeptAtMs = nowMs;
@@ -297,10 +333,10 @@ class Daemon {
     const givenUp = this.#options.once && (this.#triesOnce.get(id) ?? 0) >= ONCE_ATTEMPTS;
     const verdict = givenUp ? "failed" : this.#admission.look(version);
     if (givenUp) this.#found.givenUp.add(id);
-    else if (verdict === "failed") this.#found.toRetry = true;
+    else if (verdict === "failed") this.#found.toRetry++;
     if (verdict === "busy") return { fate: this.#underWay.get(id) ?? SETTLED.fate };
     if (verdict !== "start") return verdict === "held" ? SETTLED : LATER;
-    await this.#queue.onSizeLessThan(this.#options.concurrency); // a bounded number waits, however long the listing
+    await this.#queue.onSizeLessThan(this.#queue.concurrency); // a bounded number waits, however long the listing
     const isTaken = this.#backlog.look(version, this.#admission.hostOf(version)) === "busy"; // by an event, or by a sweep
     if (isTaken) return { fate: this.#underWay.get(id) ?? SETTLED.fate };
     const begun = this.#admission.begin(version);
@@ -324,7 +360,7 @@ class Daemon {
       this.#triesOnce.delete(id);
       this.#admission.left(version);
       const nowMs = this.#timing.now();
-      const exposureMs = this.#counts.add(moved, nowMs);
+      const exposureMs = this.#count(moved, nowMs);
       this.#log.info(moved.disposition === "already-archived" ? "object-already-archived" : "object-archived", {
         host: moved.host,
         set: moved.set,
@@ -370,6 +406,13 @@ class Daemon {
         break;
     }
     return "later";
+  }
+
+  /** @returns the object's exposure, in ms */
+  #count(moved: Moved, releasedAtMs: number): number {
+    const exposureMs = this.#counts.add(moved, releasedAtMs);
+    this.#options.observe?.(moved, exposureMs, releasedAtMs);
+    return exposureMs;
   }
 
   #sweepSoon(): void {
@@ -450,7 +493,8 @@ class Daemon {
       },
       objects: this.#counts.objects,
       bytes: this.#counts.bytes,
-      underWay: this.#backlog.activeCount,
+      underWay: this.#queue.pending,
+      backlog: { waiting: this.#queue.size, toRetry: this.#toRetry, wholeSeen: this.#isAllSeen },
       memoryUsedBytes: memory.usedBytes,
       exposureMs: this.#counts.exposureMs,
       hosts: this.#counts.hosts,

@@ -10,6 +10,12 @@ export interface Round {
   readonly wholeSeen: boolean;
 }
 
+interface Turn {
+  readonly prefix: string;
+  cursor: string | null;
+  wrapped: boolean;
+}
+
 /**
  * Lists the drop-zone. One bucket-wide request shows all of it as long as it is as empty as it should be; only when
  * that is truncated, hosts are listed in turn, a page each, each continued from its last page, so that neither a flood
@@ -18,16 +24,19 @@ export interface Round {
  */
 export class Discovery {
   readonly #dropZone: DropZoneSource;
-  readonly #turns: { readonly prefix: string; cursor: string | null; wrapped: boolean }[];
+  #turns: Turn[] = [];
   #inTurns = false;
 
   constructor(dropZone: DropZoneSource, hosts: Iterable<string>) {
     this.#dropZone = dropZone;
-    this.#turns = ["", ...Array.from(hosts, (host) => `${host}/`)].map((prefix) => ({
-      prefix,
-      cursor: null,
-      wrapped: false,
-    }));
+    this.follow(hosts);
+  }
+
+  /** These hosts have turns from the next round on; those that had one go on where they were. */
+  follow(hosts: Iterable<string>): void {
+    const known = new Map(this.#turns.map((turn) => [turn.prefix, turn]));
+    const prefixes = ["", ...Array.from(hosts, (host) => `${host}/`)];
+    this.#turns = prefixes.map((prefix) => known.get(prefix) ?? { prefix, cursor: null, wrapped: false });
   }
 
   async *round(signal: AbortSignal): AsyncGenerator<Round, void> {

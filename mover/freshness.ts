@@ -55,10 +55,17 @@ export class Freshness {
 
   constructor(hosts: ReadonlyMap<string, HostPolicy>) {
     this.#hosts = hosts;
-    for (const [host, { expect }] of hosts) {
+    this.reload();
+  }
+
+  /** The hosts' configuration is another now. What stays expected is as fresh as it was; what is new counts from here. */
+  reload(): void {
+    const before = new Map(this.#expected);
+    this.#expected.clear();
+    for (const [host, { expect }] of this.#hosts) {
       const sets = Array.from(expect, ([set, expectation]) => {
-        const nothingYet = { sinceMs: null, lastMs: null, overdue: false };
-        return [set, { ...expectation, ...nothingYet }] as const;
+        const known = before.get(host)?.get(set) ?? { sinceMs: null, lastMs: null, overdue: false };
+        return [set, { ...known, ...expectation }] as const;
       });
       this.#expected.set(host, new Map(sets));
     }

@@ -34,6 +34,8 @@ export interface Tools {
   readonly hosts: ReadonlyMap<string, HostPolicy>;
   readonly timing: Timing;
   readonly log: Log;
+  /** How far the drop-zone's clock is ahead of this machine's, in ms; default: not at all. */
+  readonly dropZoneClockMs?: () => number;
 }
 
 declare const step: unique symbol;
@@ -238,7 +240,7 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
   const { origin, name, sha256, versionId } = committed;
   const { found, eligible, claim, tags, overridden } = origin;
   const { version } = found;
-  const { completedAtMs, exposureFrom } = completion(found, claim);
+  const { completedAtMs, exposureFrom } = completion(found, claim, tools.dropZoneClockMs?.() ?? 0);
   const atMs = tools.timing.now();
   const entry: NewEntry = {
     at: new Date(atMs).toISOString(),
@@ -291,17 +293,22 @@ export async function release(recorded: Recorded, tools: Tools, signal: AbortSig
   return recorded.moved as Released; // the only place where one is made
 }
 
-/** When the object was complete: a multipart object's own last-modified is when its upload was begun. */
-function completion(found: Discovered, claim: Claim | null): { completedAtMs: number; exposureFrom: ExposureOrigin } {
+/** When the object was complete, by our clock: a multipart object's own last-modified is when its upload was begun. */
+function completion(
+  found: Discovered,
+  claim: Claim | null,
+  dropZoneClockMs: number,
+): { completedAtMs: number; exposureFrom: ExposureOrigin } {
+  const modifiedAtMs = ({ lastModified }: StoredVersion): number => lastModified.getTime() - dropZoneClockMs;
   if (found.eventAtMs !== null) {
     // no later than when it was seen, and no earlier than when it was begun, whatever an event says
-    const sinceMs = Math.max(found.eventAtMs, found.version.lastModified.getTime());
+    const sinceMs = Math.max(found.eventAtMs - dropZoneClockMs, modifiedAtMs(found.version));
     return { completedAtMs: Math.min(sinceMs, found.seenAtMs), exposureFrom: "event" };
   }
-  const beside = claim?.beside.map((version) => version.lastModified.getTime()) ?? [];
+  const beside = claim?.beside.map(modifiedAtMs) ?? [];
   if (beside.length > 0) return { completedAtMs: Math.min(...beside), exposureFrom: "statement" };
   if (!/-\d+"?$/.test(found.version.etag))
-    return { completedAtMs: found.version.lastModified.getTime(), exposureFrom: "object" };
+    return { completedAtMs: modifiedAtMs(found.version), exposureFrom: "object" };
   return { completedAtMs: found.seenAtMs, exposureFrom: "first-sight" };
 }
 

@@ -38,7 +38,7 @@ export interface OrphanTools {
   readonly hosts: ReadonlyMap<string, HostPolicy>;
   readonly backlog: Backlog;
   /** How long a statement may lie there without its object before that is recorded. */
-  readonly missingAfterMs: number;
+  readonly missingAfterMs: () => number;
   readonly timing: Timing;
   readonly log: Log;
 }
@@ -133,7 +133,8 @@ export class Orphans {
 
   /** Its number is accounted for by the statement alone; the object may still come. */
   async #report({ version, signed, hostKey }: Orphan, signal: AbortSignal): Promise<void> {
-    const { ledger, timing, missingAfterMs, dropZone } = this.#tools;
+    const { ledger, timing, dropZone } = this.#tools;
+    const missingAfterMs = this.#tools.missingAfterMs();
     const { statement, signature } = signed;
     const ageMs = timing.now() - version.lastModified.getTime();
     const wasReported = this.#waiting.get(idOf(version))?.reported === true;
@@ -183,7 +184,8 @@ export class Orphans {
   }
 
   #wait(version: StoredVersion, reason: Code, reported = false): void {
-    const { timing, missingAfterMs } = this.#tools;
+    const { timing } = this.#tools;
+    const missingAfterMs = this.#tools.missingAfterMs();
     const failures = (this.#waiting.get(idOf(version))?.failures ?? 0) + 1;
     const nowMs = timing.now();
     const againMs = nowMs + AGAIN.baseMs / 2 + backoffMs(failures, AGAIN, timing.random);

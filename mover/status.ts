@@ -20,6 +20,14 @@ const statusSchema = z.strictObject({
   objects: z.number(),
   bytes: z.number(),
   underWay: z.number(),
+  backlog: z.strictObject({
+    /** Found, and not begun yet: at most as many as are under way. */
+    waiting: z.number(),
+    /** Whose last try failed. */
+    toRetry: z.number(),
+    /** Whether the last sweep saw all of the drop-zone; if not, there is more. */
+    wholeSeen: z.boolean(),
+  }),
   memoryUsedBytes: z.number(),
   exposureMs: z.strictObject({ p50: z.number(), p99: z.number(), max: z.number() }).nullable(),
   hosts: z.array(
@@ -94,7 +102,16 @@ export class MoveCounts {
   bytes = 0;
 
   constructor(hosts: Iterable<string>) {
-    for (const host of hosts) this.#hosts.set(host, { objects: 0, bytes: 0, lastArchivedAt: null, lastSet: null });
+    this.follow(hosts);
+  }
+
+  /** These are the configured hosts from now on. */
+  follow(hosts: Iterable<string>): void {
+    const known = new Map(this.#hosts);
+    this.#hosts.clear();
+    for (const host of hosts) {
+      this.#hosts.set(host, known.get(host) ?? { objects: 0, bytes: 0, lastArchivedAt: null, lastSet: null });
+    }
   }
 
   /** @returns the object's exposure, in ms */
