@@ -69,7 +69,8 @@ export class Orphans {
 
   /**
    * Removes those whose object the ledger shows as recorded, and counts the rest as held. `all`: also those that are
-   * only seconds old, which after a start are a crash's leavings as likely as an upload under way.
+   * only seconds old, which after a start are a crash's leavings as likely as an upload under way. One that was put after
+   * its object was recorded is the latter: its host did not hear of its success, and is about to store it once more.
    */
   async settle(candidates: readonly StoredVersion[], all: boolean, signal: AbortSignal): Promise<void> {
     const nowMs = this.#tools.timing.now();
@@ -86,8 +87,10 @@ export class Orphans {
     }
     const recorded = await this.#findRecorded(orphans, signal);
     for (const orphan of orphans) {
-      if (recorded.has(matchOf(orphan.objectKey, orphan.digest))) await this.#remove(orphan.version, signal);
-      else await this.#report(orphan, signal);
+      const recordedMs = recorded.get(matchOf(orphan.objectKey, orphan.digest));
+      if (recordedMs === undefined) await this.#report(orphan, signal);
+      else if (isSettled(orphan.version) || orphan.version.lastModified.getTime() <= recordedMs)
+        await this.#remove(orphan.version, signal);
     }
     for (const version of candidates) {
       const reason = this.#tools.hosts.has(hostOf(version.key)) ? this.reasonOf(version) : "host-unknown";
@@ -200,8 +203,8 @@ export class Orphans {
     }
   }
 
-  /** Reads the ledger backwards as far as these could have been recorded. */
-  async #findRecorded(orphans: readonly Orphan[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+  /** When each was last recorded, epoch ms. Reads the ledger backwards as far as these could have been. */
+  async #findRecorded(orphans: readonly Orphan[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
     const { ledger, ledgerStore, mover } = this.#tools;
     // of the rest the books know that they were not
     const possible = orphans.filter(({ signed }) => {
@@ -209,16 +212,16 @@ export class Orphans {
       return standing === "object" || standing === "forgotten";
     });
     const wanted = new Set(possible.map(({ objectKey, digest }) => matchOf(objectKey, digest)));
-    const found = new Set<string>();
+    const found = new Map<string, number>();
     const sinceMs = Math.min(...possible.map(({ version }) => version.lastModified.getTime())) - CLOCK_MARGIN_MS;
     for (let number = ledger.head?.segment ?? 0; number > 0 && found.size < wanted.size; number--) {
       const segment = parseSegment(await ledgerStore.readSegment(number, signal), mover, number);
       if (Date.parse(segment.header.writtenAt) < sinceMs) break;
-      for (const { source, vault, statement, disposition } of segment.entries) {
+      for (const { at, source, vault, statement, disposition } of segment.entries) {
         if (source === null || statement === null) continue;
         if (vault === null && disposition !== "discarded-by-operator") continue;
         const match = matchOf(source.key, statementDigest(statement));
-        if (wanted.has(match)) found.add(match);
+        if (wanted.has(match)) found.set(match, Math.max(found.get(match) ?? 0, Date.parse(at)));
       }
     }
     return found;
