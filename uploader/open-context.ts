@@ -32,6 +32,7 @@ export async function openContext(
       writer,
       state,
       spoolFolder,
+      memoryBytes: config.memoryBytes,
       log: io.log,
       timing,
       signal: io.abort,

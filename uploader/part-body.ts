@@ -7,31 +7,35 @@ import { errorCode } from "../shared/files.ts";
 import type { PartBody } from "../shared/stores.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
-const MIB = 1024 * 1024;
-/** Larger parts wait in a file. With {@link partsInFlight}, at most 5 × 16 MiB of parts are in memory. */
-const MAX_MEMORY_PART_BYTES = 16 * MIB;
-const COPY_BYTES = MIB;
+const COPY_BYTES = 1024 * 1024;
+/** Fewer than this at once is not worth the memory: then they wait in a file. */
+const MIN_PARTS_IN_MEMORY = 4;
 
 /** One part's bytes, kept until the store has them. */
 export interface HeldPart extends AsyncDisposable {
   readonly body: PartBody;
 }
 
-/** How many parts of this size may be under way at once, beside the one that is being read. */
-export function partsInFlight(sizeBytes: number): number {
-  return sizeBytes <= MAX_MEMORY_PART_BYTES ? 4 : 1;
+/** How many parts of this size may be under way at once in so much memory, which has to hold the next one as well. */
+export function maxPartsInFlight(sizeBytes: number, memoryBytes: number): number {
+  return fitsMemory(sizeBytes, memoryBytes) ? Math.floor(memoryBytes / sizeBytes) - 1 : 1;
+}
+
+function fitsMemory(sizeBytes: number, memoryBytes: number): boolean {
+  return sizeBytes * MIN_PARTS_IN_MEMORY <= memoryBytes;
 }
 
 /** Takes up to `sizeBytes` from a reader; less only at its end. */
 export type HoldPart = (reader: ByteReader, sizeBytes: number) => Promise<HeldPart>;
 
 /** For the parts of one upload, whose memory is used again for later ones: new memory costs as much as hashing it. */
-export function createPartHolder(spoolFolder: string): HoldPart {
+export function createPartHolder(spoolFolder: string, memoryBytes: number): HoldPart {
   const unused: Buffer[] = [];
   return async (reader, sizeBytes) => {
-    if (sizeBytes > MAX_MEMORY_PART_BYTES) return holdInFile(reader, sizeBytes, spoolFolder);
-    const last = unused.pop();
-    const buffer = last?.length === sizeBytes ? last : Buffer.allocUnsafeSlow(sizeBytes);
+    if (!fitsMemory(sizeBytes, memoryBytes)) return holdInFile(reader, sizeBytes, spoolFolder);
+    // those of smaller parts are of no more use
+    if (unused.at(-1)?.length !== sizeBytes) unused.length = 0;
+    const buffer = unused.pop() ?? Buffer.allocUnsafeSlow(sizeBytes);
     const length = await reader.read(buffer);
     return {
       body: buffer.subarray(0, length),

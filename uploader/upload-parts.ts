@@ -1,13 +1,16 @@
-import { AirlockError } from "../shared/errors.ts";
+import { AirlockError, isAirlockError } from "../shared/errors.ts";
 import type { MultipartUpload, UploadedPart } from "../shared/stores.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { repeatSafely, retryContextOf } from "./creating.ts";
-import { createPartHolder, partsInFlight, type HeldPart } from "./part-body.ts";
+import { createPartHolder, maxPartsInFlight, type HeldPart } from "./part-body.ts";
 import { MAX_PARTS, partSizeAt } from "./part-size.ts";
+import { createPartWindow } from "./part-window.ts";
 import type { PublishContext } from "./publish-context.ts";
 
+const DEFAULT_MEMORY_BYTES = 96 * 1024 * 1024;
+
 /**
- * Sends all that the reader has, in parts, a bounded number of them at once. The first failure stops reading and
+ * Sends all that the reader has, in parts, as many of them at once as gain something and memory allows. The first failure stops reading and
  * cancels the rest; when this returns or throws, nothing of it runs any more.
  */
 export async function uploadParts(
@@ -23,12 +26,20 @@ export async function uploadParts(
   failure.promise.catch(() => undefined);
   const parts: UploadedPart[] = [];
   const inFlight = new Set<Promise<void>>();
-  const hold = createPartHolder(context.spoolFolder);
+  const { timing, memoryBytes = DEFAULT_MEMORY_BYTES } = context;
+  const hold = createPartHolder(context.spoolFolder, memoryBytes);
+  const window = createPartWindow(timing.now());
 
   const send = async (number: number, part: HeldPart): Promise<void> => {
     await using held = part;
     const attempt = () => context.writer.uploadPart(upload, number, held.body, signal);
-    parts.push(await repeatSafely(attempt, { ...retryContextOf(context, upload.key), signal }));
+    const retrying = retryContextOf(context, upload.key);
+    const onRetry: typeof retrying.onRetry = (error, ...rest) => {
+      if (isAirlockError(error, "slow-down")) window.slowDown();
+      retrying.onRetry(error, ...rest);
+    };
+    parts.push(await repeatSafely(attempt, { ...retrying, signal, onRetry }));
+    window.done(held.body.length, timing.now());
   };
   const start = (number: number, part: HeldPart): void => {
     const task = send(number, part)
@@ -42,8 +53,12 @@ export async function uploadParts(
     for (let number = 1; !(await unlessFailed(reader.isAtEnd())); number++) {
       if (number > MAX_PARTS) throw tooLarge(upload.key, reader.sizeBytes);
       const sizeBytes = partSizeAt(number, expectedBytes);
+      window.limitTo(maxPartsInFlight(sizeBytes, memoryBytes));
       start(number, await unlessFailed(hold(reader, sizeBytes)));
-      while (inFlight.size >= partsInFlight(sizeBytes)) await unlessFailed(Promise.race(inFlight));
+      while (inFlight.size >= window.size) {
+        window.wait();
+        await unlessFailed(Promise.race(inFlight));
+      }
     }
     await unlessFailed(Promise.all(inFlight));
     return parts;
