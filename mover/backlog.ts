@@ -68,13 +68,14 @@ export class Backlog {
    */
   look(version: StoredVersion, host: string): "start" | "busy" | "failed" | "held" {
     const id = idOf(version);
-    if (this.#active.has(id) || this.#gone.now.has(id) || this.#gone.before.has(id)) return "busy";
+    if (this.#gone.now.has(id) || this.#gone.before.has(id)) return "busy";
     const failure = this.#failed.get(host)?.get(id);
     const code = failure?.code ?? this.#crowdedOut(id);
-    if (code === undefined) return "start";
-    const isHeld = CODES[code].reaction === "hold";
-    // it is still there, even if it is about to be tried once more
+    const isHeld = code !== undefined && CODES[code].reaction === "hold";
+    // it is still there, even if it is being tried once more, or about to be
     if (isHeld) this.#pass.add(host, code, id);
+    if (this.#active.has(id)) return "busy";
+    if (code === undefined) return "start";
     if (failure !== undefined && this.#timing.now() >= failure.notBeforeMs) return "start";
     return isHeld ? "held" : "failed";
   }
@@ -200,16 +201,17 @@ class HoldCount {
   /** Sum of the members' digests: the same in whatever order they were counted. */
   #members = 0;
   readonly examples = new Map<string, Map<string, string[]>>();
-  readonly #counted = new Set<VersionId>();
+  readonly #counted = new Set<number>();
 
   add(host: string, reason: Code, id: VersionId): void {
     // an object that fails again within one pass is still one object
-    if (this.#counted.has(id)) return;
-    if (this.#counted.size < MAX_REMEMBERED_PER_HOST) this.#counted.add(id);
+    const short = shortOf(id);
+    if (this.#counted.has(short)) return;
+    if (this.#counted.size < MAX_CROWD) this.#counted.add(short);
     const ofHost = getOrMake(this.#counts, host, () => new Map<string, number>());
     const count = (ofHost.get(reason) ?? 0) + 1;
     ofHost.set(reason, count);
-    this.#members = (this.#members + shortOf(id)) % Number.MAX_SAFE_INTEGER;
+    this.#members = (this.#members + short) % Number.MAX_SAFE_INTEGER;
     if (count > MAX_EXAMPLES) return;
     getOrMake(
       getOrMake(this.examples, host, () => new Map<string, string[]>()),

@@ -204,7 +204,7 @@ function openEpoch({ epochs }: HostChain, name: string, report: Report): Epoch {
 function enterNumber(
   chain: HostChain,
   epoch: Epoch,
-  { statement: { seq }, atMs, completedAtMs }: Sighting,
+  { statement: { seq }, atMs, completedAtMs, withObject }: Sighting,
   report: Report,
 ): "next" | "late" | "again" {
   if (seq > epoch.highest) {
@@ -219,7 +219,7 @@ function enterNumber(
   const hole = epoch.holes[index];
   if (hole === undefined) return "again";
   const lateMs = completedAtMs - hole.shownByMs;
-  if (lateMs > REORDERED_MS) report("reordered", `it came ${Math.round(lateMs / 1000)} s after a higher number`);
+  if (withObject && lateMs > REORDERED_MS) report("reordered", `it came ${Math.round(lateMs / 1000)} s after a higher number`);
   const rest = [
     { ...hole, last: seq - 1 },
     { ...hole, first: seq + 1 },

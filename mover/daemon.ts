@@ -334,17 +334,21 @@ class Daemon {
     const verdict = givenUp ? "failed" : this.#admission.look(version);
     if (givenUp) this.#found.givenUp.add(id);
     else if (verdict === "failed") this.#found.toRetry++;
-    if (verdict === "busy") return { fate: this.#underWay.get(id) ?? SETTLED.fate };
-    if (verdict !== "start") return verdict === "held" ? SETTLED : LATER;
+    if (verdict !== "start") return this.#fateOf(id, verdict);
     await this.#queue.onSizeLessThan(this.#queue.concurrency); // a bounded number waits, however long the listing
-    const isTaken = this.#backlog.look(version, this.#admission.hostOf(version)) === "busy"; // by an event, or by a sweep
-    if (isTaken) return { fate: this.#underWay.get(id) ?? SETTLED.fate };
+    const then = this.#admission.look(version); // an event, or a sweep, may have taken it meanwhile, or its quota
+    if (then !== "start") return this.#fateOf(id, then);
     const begun = this.#admission.begin(version);
     this.#found.started = true;
     const fate = this.#queue.add(() => this.#move({ version, eventAtMs, ...begun }));
     this.#underWay.set(id, fate);
     void fate.then(() => this.#underWay.delete(id));
     return { fate };
+  }
+
+  #fateOf(id: VersionId, verdict: "busy" | "failed" | "held"): { fate: Promise<Fate> } {
+    if (verdict === "busy") return { fate: this.#underWay.get(id) ?? SETTLED.fate };
+    return verdict === "held" ? SETTLED : LATER;
   }
 
   /** Never rejects: what went wrong is logged here, once, and decides what becomes of the object. */
@@ -444,7 +448,7 @@ class Daemon {
       const isLast = ended.aborted; // what ends while one is being written is in the next
       if (!isLast) this.#keepBooks();
       try {
-        await this.#options.publish(this.#status());
+        await this.#options.publish(this.#status(!isLast));
       } catch (thrown) {
         this.#log.failure("failed", toAirlockError(thrown)); // a full disk must not stop the moving
       }
@@ -478,12 +482,13 @@ class Daemon {
     }
   }
 
-  #status(): Status {
+  #status(running: boolean): Status {
     const { mover, pid, ledger, memory } = this.#options;
     return {
       v: 1,
       mover,
       pid,
+      running,
       startedAt: this.#startedAt,
       updatedAt: new Date(this.#timing.now()).toISOString(),
       ledger: {

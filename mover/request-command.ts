@@ -24,8 +24,8 @@ const LOOK_EVERY_MS = 100;
 export async function runRequest(io: Io, action: Action, keys: readonly string[]): Promise<void> {
   if (keys.length > MAX_KEYS) throw new AirlockError("usage", `at most ${MAX_KEYS} keys at a time`);
   const { state } = await readMoverConfig(io.configFile);
-  const { updatedAt } = await readStatus(state);
-  if (Date.now() - Date.parse(updatedAt) > RUNNING_MS) throw notRunning(state);
+  const { running, updatedAt } = await readStatus(state);
+  if (!running || Date.now() - Date.parse(updatedAt) > RUNNING_MS) throw notRunning(state);
   const id = await submitRequest(state, { v: 1, action, keys: [...keys] });
   const results = await waitForAnswer(state, id, io.abort);
   const refused = results.filter(({ outcome }) => outcome === "refused");

@@ -13,6 +13,8 @@ const statusSchema = z.strictObject({
   v: z.literal(1),
   mover: z.string(),
   pid: z.number(),
+  /** False in what a daemon says last. */
+  running: z.boolean(),
   startedAt: z.string(),
   updatedAt: z.string(),
   ledger: z.strictObject({ segment: z.number(), index: z.number(), digest: z.string().nullable() }),
