@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
@@ -47,6 +48,8 @@ export interface WorldOptions {
   /** Further lines of the mover's configuration for each host, such as `foreign: true`. */
   readonly hostOptions?: string;
   readonly clock?: () => number;
+  /** The drop-zone's events go to a queue, and the mover takes them; the drop-zone itself is listed at `sweep`. */
+  readonly events?: { readonly sweep: string };
 }
 
 export interface Ran {
@@ -71,6 +74,8 @@ export interface World extends AsyncDisposable {
   readonly vaultOwner: S3Client;
   readonly hostCredentials: ReadonlyMap<string, Credentials>;
   readonly hostKeys: ReadonlyMap<string, SigningKey>;
+  /** Where events go; null without them. */
+  readonly queue: { readonly url: string; readonly arn: string } | null;
   readonly moverConfig: string;
   readonly operatorConfig: string;
   uploaderConfig(host: string): string;
@@ -116,6 +121,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   dropZoneAccount.createBucket(DROP_ZONE, { versioning: versioned });
   vaultAccount.createBucket(VAULT, { objectLock: { mode: "COMPLIANCE", days: 30 } });
   const secureTransport = false;
+  const queue = options.events === undefined ? null : dropZoneAccount.createQueue("airlock-events");
 
   const writeCredentials = async (name: string, { accessKeyId, secretAccessKey }: Credentials): Promise<string> => {
     const [idFile, secretFile] = [join(dir, `${name}.id`), join(dir, `${name}.secret`)];
@@ -148,7 +154,12 @@ spool: ${join(dir, `${host}.spool`)}
   }
   const dropZoneMover = dropZoneAccount.createUser(
     "mover",
-    moverDropZonePolicy({ bucket: DROP_ZONE, secureTransport, versioned }),
+    moverDropZonePolicy({
+      bucket: DROP_ZONE,
+      secureTransport,
+      versioned,
+      ...(queue === null ? {} : { queueArn: queue.arn }),
+    }),
   );
   const vaultMover = vaultAccount.createUser(
     "mover",
@@ -162,7 +173,7 @@ spool: ${join(dir, `${host}.spool`)}
 signingKey: ${join(dir, "mover.key")}
 dropZone: ${storeYaml(DROP_ZONE, await writeCredentials("dropzone-mover", dropZoneMover))}
 vault: ${storeYaml(VAULT, await writeCredentials("vault-mover", vaultMover))}
-discover: { poll: ${options.poll ?? "200ms"} }
+discover: { poll: ${options.poll ?? "200ms"}${queue === null ? "" : `, sqs: { queueUrl: "${queue.url}", sweep: "${options.events?.sweep}" }`} }
 memory: ${options.memory ?? "96MiB"}
 concurrency: ${options.concurrency ?? 16}
 state: ${join(dir, "state")}
@@ -194,6 +205,13 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     dropZoneOwner.destroy();
     vaultOwner.destroy();
   });
+  if (queue !== null) {
+    const QueueConfigurations = [{ QueueArn: queue.arn, Events: ["s3:ObjectCreated:*" as const] }];
+    const NotificationConfiguration = { QueueConfigurations };
+    await dropZoneOwner.send(
+      new PutBucketNotificationConfigurationCommand({ Bucket: DROP_ZONE, NotificationConfiguration }),
+    );
+  }
   const readerOf = (bucket: string, account: Account) =>
     openVaultReader({
       bucket,
@@ -265,6 +283,7 @@ ${hosts.map((host) => `  ${host}: ["${hostKeys.get(host)?.public.text}"]`).join(
     vaultOwner,
     hostCredentials,
     hostKeys,
+    queue,
     moverConfig,
     operatorConfig,
     uploaderConfig: (host) => join(dir, `${host}.yaml`),
