@@ -1,7 +1,7 @@
 /** A PostgreSQL cluster of its own in a temporary folder, reached by a unix socket alone. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, chown, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -21,7 +21,11 @@ export interface Postgresql extends AsyncDisposable {
 
 const POSTGRESQL_FOLDER = "/usr/lib/postgresql";
 
-export async function startPostgresql(): Promise<Postgresql> {
+/**
+ * @param former a data folder to start from, which is taken away; null: a new cluster
+ * @param settings further lines of postgresql.conf
+ */
+export async function startPostgresql(former: string | null = null, settings = ""): Promise<Postgresql> {
   // Debian keeps each version in a folder of its own
   const versions = await readdir(POSTGRESQL_FOLDER).catch(() => []);
   const version = versions.toSorted((one, other) => Number(other) - Number(one))[0] ?? "";
@@ -35,8 +39,14 @@ export async function startPostgresql(): Promise<Postgresql> {
   if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
   const data = join(folder, "data");
   const locale = { LC_ALL: "C.UTF-8", PATH: process.env["PATH"] ?? "" };
-  const initdb = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
-  await run(program("initdb"), initdb, { ...user, cwd: folder, env: locale });
+  if (former === null) {
+    const initdb = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
+    await run(program("initdb"), initdb, { ...user, cwd: folder, env: locale });
+  } else {
+    await rename(former, data);
+    if (user.uid !== undefined) await run("chown", ["-R", `${user.uid}:${user.gid}`, data]);
+  }
+  await appendFile(join(data, "postgresql.conf"), settings);
 
   const server = spawn(
     program("postgres"),

@@ -1,7 +1,7 @@
 /**
  * Other people's programs that the interoperability tests use: age, zstd, tar and sha256sum to restore without
  * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders; and what the recipes
- * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, rclone.
+ * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, aws, rclone.
  */
 import { join } from "node:path";
 import { installFolder } from "./cache.ts";
@@ -37,6 +37,7 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["sqlite3", () => installSystemProgram("sqlite3", "sqlite3")],
   ["git", () => installSystemProgram("git", "git")],
   ["logrotate", () => installSystemProgram("logrotate", "logrotate")],
+  ["aws", () => installSystemProgram("aws", "awscli")],
   ["rclone", () => installSystemProgram("rclone", "rclone")],
 ]);
 
