@@ -5,7 +5,7 @@ import { hostOf } from "./admit.ts";
 import { isMoverFinding, type MoverFinding } from "./findings.ts";
 
 /** Findings that are only bookkeeping are recorded and nobody is told. */
-export type AlertKind = "held" | Exclude<MoverFinding, Quiet>;
+export type AlertKind = "held" | "halted" | Exclude<MoverFinding, Quiet>;
 type Quiet = "expecting" | "statement-removed";
 
 export interface Alert {

@@ -6,7 +6,8 @@ import { runRequest } from "./request-command.ts";
 import { runRun, type RunOptions } from "./run-command.ts";
 import { runStatus, type StatusOptions } from "./status-command.ts";
 
-export function declareCommands(program: Command, io: Io, pid: number): void {
+/** `monotonicNs`: the system's clock that is never set. */
+export function declareCommands(program: Command, io: Io, pid: number, monotonicNs: () => bigint): void {
   program
     .command("init")
     .description("make the mover's key pair and a configuration; print the policies of its two keys")
@@ -24,10 +25,10 @@ export function declareCommands(program: Command, io: Io, pid: number): void {
   program
     .command("run")
     .description(
-      "move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not)",
+      "move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not); SIGHUP reads the configuration again",
     )
     .option("--once", "move what is there, and end")
-    .action((options: RunOptions) => runRun(io, options, pid));
+    .action((options: RunOptions) => runRun(io, options, pid, { monotonicNs }));
 
   program
     .command("check")

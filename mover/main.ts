@@ -11,5 +11,5 @@ await runProgram({
   description: "moves what hosts upload from the drop-zone into the vault",
   defaultConfig: "/etc/airlock/mover.yaml",
   process,
-  commands: (program, io) => declareCommands(program, io, process.pid),
+  commands: (program, io) => declareCommands(program, io, process.pid, () => process.hrtime.bigint()),
 });

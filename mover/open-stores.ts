@@ -8,14 +8,23 @@ import { openLedgerStore } from "../shared/s3/ledger-store.ts";
 import { probeDropZone, type DropZoneFindings } from "../shared/s3/probe-drop-zone.ts";
 import { chooseIntegrity, probeVault, type VaultFindings } from "../shared/s3/probe-vault.ts";
 import { openVaultWriter } from "../shared/s3/vault-writer.ts";
-import type { CheckpointStore, DropZoneSource, LedgerStore, VaultWriter } from "../shared/stores.ts";
+import type {
+  CheckpointStore,
+  DropZoneSource,
+  LedgerStore,
+  StoreClock,
+  UploadLister,
+  VaultWriter,
+} from "../shared/stores.ts";
 import type { MoverConfig } from "./config.ts";
 
 export interface Stores extends AsyncDisposable {
-  readonly dropZone: DropZoneSource;
-  readonly vault: VaultWriter;
+  readonly dropZone: DropZoneSource & UploadLister & StoreClock;
+  readonly vault: VaultWriter & UploadLister & StoreClock;
   readonly ledgerStore: LedgerStore;
   readonly checkpointStore: CheckpointStore;
+  /** Whether these very stores hold what another configuration promises. @throws {AirlockError} `store-unsafe` */
+  refuseUnsafe(config: MoverConfig): void;
 }
 
 export interface Probed {
@@ -35,8 +44,19 @@ export async function probeStores(
 ): Promise<Probed> {
   const dropZone = await probeDropZone(config.dropZone, config.id, signal, connecting);
   const vault = await probeVault(config.vault, config.id, signal, connecting);
-  const foreign = Array.from(config.hosts.values()).some((host) => host.foreign);
-  return { dropZone, vault, problems: judgeStores(dropZone, vault, { verify: config.verify, foreign }) };
+  return { dropZone, vault, problems: judge(config, dropZone, vault) };
+}
+
+function judge({ verify, hosts }: MoverConfig, dropZone: DropZoneFindings, vault: VaultFindings): readonly Problem[] {
+  const foreign = Array.from(hosts.values()).some((host) => host.foreign);
+  return judgeStores(dropZone, vault, { verify, foreign });
+}
+
+function refuse(problems: readonly Problem[]): void {
+  const refusals = problems.filter(({ severity }) => severity === "refuse");
+  if (refusals.length === 0) return;
+  const lines = refusals.map(({ store, what, remedy }) => `${store}: ${what}\n  ${remedy}`);
+  throw new AirlockError("store-unsafe", `these stores cannot be used safely\n${lines.join("\n")}`);
 }
 
 /** @throws {AirlockError} `store-unsafe` with every reason and remedy */
@@ -51,11 +71,7 @@ export async function openStores(
   for (const { severity, store, what, remedy } of problems) {
     if (severity === "warn") log.warn("store-weak", { store, reason: what, remedy });
   }
-  const refusals = problems.filter(({ severity }) => severity === "refuse");
-  if (refusals.length > 0) {
-    const lines = refusals.map(({ store, what, remedy }) => `${store}: ${what}\n  ${remedy}`);
-    throw new AirlockError("store-unsafe", `these stores cannot be used safely\n${lines.join("\n")}`);
-  }
+  refuse(problems);
   await using opened = new AsyncDisposableStack();
   const maxConnections = config.concurrency * 2 + 4; // a large object's lanes, the listing and the ledger come on top
   const stores = {
@@ -74,7 +90,8 @@ export async function openStores(
     checkpointStore: opened.use(await openCheckpointStore(config.vault, config.id, connecting)),
   };
   const owned = opened.move();
-  return { ...stores, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const refuseUnsafe: Stores["refuseUnsafe"] = (other) => refuse(judge(other, dropZone, vault));
+  return { ...stores, refuseUnsafe, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Findings as one level of log fields: `vaultRetentionMode`, … */

@@ -1,22 +1,27 @@
 import type { Io } from "../shared/cli.ts";
-import { AirlockError } from "../shared/errors.ts";
-import { readSecretFile, replaceFile } from "../shared/files.ts";
 import { formatBytes } from "../shared/config/units.ts";
+import { openCourier } from "../shared/courier.ts";
+import { AirlockError, toAirlockError } from "../shared/errors.ts";
+import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { lockFolder } from "../shared/process-lock.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
 import { openEventQueue } from "../shared/s3/event-queue.ts";
-import { readMoverConfig, refuseUnservedMoverKeys } from "./config.ts";
-import { alertsOf, logAlerts } from "./alerts.ts";
+import { alertsOf, type Alert } from "./alerts.ts";
 import { Books } from "./books.ts";
-import { runDaemon } from "./daemon.ts";
+import { readMoverConfig, refuseUnservedMoverKeys, type HostPolicy, type MoverConfig } from "./config.ts";
+import { runDaemon, type Changes, type Outcome } from "./daemon.ts";
+import { trackUploads } from "./known-uploads.ts";
 import { LedgerWriter } from "./ledger-writer.ts";
 import { MemoryWindow } from "./memory.ts";
 import { openStores, type Connecting } from "./open-stores.ts";
+import { OperatorsView } from "./operators-view.ts";
 import { Releaser } from "./release.ts";
-import { isInShare } from "./share.ts";
+import { Reloader, type Reloaded } from "./reload.ts";
 import { openRequestBox } from "./requests.ts";
-import { statusFile, type Status } from "./status.ts";
+import { connectServiceManager, type ServiceManager } from "./service-manager.ts";
+import { isInShare } from "./share.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export interface RunOptions {
   readonly once?: true;
@@ -28,70 +33,36 @@ export interface Surroundings {
   readonly timing: Timing;
   /** Segments between two checkpoints. */
   readonly checkpointEvery: number;
+  /** The system's clock that is never set. */
+  readonly monotonicNs: () => bigint;
 }
+
+const MISSING_AFTER_MS = 3_600_000;
 
 export async function runRun(
   io: Io,
   options: RunOptions,
   pid: number,
-  { connecting = {}, timing = realTiming, checkpointEvery }: Partial<Surroundings> = {},
+  surroundings: Partial<Surroundings> = {},
 ): Promise<void> {
   // Small buffers are cut from pieces of this size, and one that lives on keeps the whole piece (Node's own: 64 KiB).
   Buffer.poolSize = 8 * 1024;
-  const { drain, abort, log } = io;
-  const config = await readMoverConfig(io.configFile);
-  refuseUnservedMoverKeys(config, io.configFile);
-  const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
+  const config = await readServedConfig(io);
   using _lock = await lockFolder(config.state, pid);
-  await using stores = await openStores(config, log, abort, connecting);
-  const hosts = new Map(Array.from(config.hosts).filter(([host]) => isInShare(host, config.discover.share)));
-  const alerts = logAlerts(log);
-  const ledger = await LedgerWriter.open({
-    mover: config.id,
-    key,
-    store: stores.ledgerStore,
-    checkpoints: stores.checkpointStore,
-    ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
-    books: new Books(hosts),
-    onEntry: (entry) => {
-      for (const alert of alertsOf(entry)) alerts.raise(alert);
-    },
-    timing,
-    log,
-    signal: abort,
-  });
-  const { sqs, share, pollMs } = config.discover;
-  await using queue = sqs === null ? null : openEventQueue(config.dropZone, { queueUrl: sqs.queueUrl });
-  log.info("started", { mover: config.id, hosts: hosts.size, versioned: stores.dropZone.versioned });
-  const outcome = await runDaemon({
-    ...stores,
-    mover: config.id,
-    ledger,
-    releaser: new Releaser(stores.dropZone, timing),
-    memory: new MemoryWindow(config.memoryBytes),
-    hosts,
-    concurrency: config.concurrency,
-    pollMs,
-    events: sqs === null || queue === null ? null : { queue, sweep: sqs.sweep },
-    share,
-    once: options.once === true,
-    timing,
-    log,
-    drain,
-    abort,
-    pid,
-    ...(config.alerts === null ? {} : { missingAfterMs: config.alerts.missingAfterMs }),
-    alerts,
-    requests: openRequestBox(config.state, () => Date.now()),
-    publish: (status: Status) => replaceFile(statusFile(config.state), `${JSON.stringify(status)}\n`, { mode: 0o640 }),
-  });
-  log.info("stopped", { objects: outcome.objects, bytes: outcome.bytes, segment: ledger.head?.segment ?? 0 });
+  const serviceManager = connectServiceManager({ env: io.env, pid, log: io.log });
+  let outcome: Outcome;
+  try {
+    outcome = await runMover(io, config, serviceManager, { ...surroundings, once: options.once === true, pid });
+  } finally {
+    serviceManager.stopping();
+    await serviceManager.close();
+  }
   if (options.once !== true) return;
   io.print(
     outcome,
     `moved ${outcome.objects} objects, ${formatBytes(outcome.bytes)}; ${outcome.held} held, ${outcome.failed} failed`,
   );
-  if (outcome.failed > 0 && !drain.aborted) {
+  if (outcome.failed > 0 && !io.drain.aborted) {
     throw new AirlockError(
       "store-unavailable",
       `${outcome.failed} objects could not be moved and are still in the drop-zone`,
@@ -100,4 +71,141 @@ export async function runRun(
       },
     );
   }
+}
+
+async function readServedConfig(io: Io): Promise<MoverConfig> {
+  const config = await readMoverConfig(io.configFile);
+  refuseUnservedMoverKeys(config, io.configFile);
+  return config;
+}
+
+/** Those of this mover's share. */
+function hostsOf({ hosts, discover }: MoverConfig): [string, HostPolicy][] {
+  return Array.from(hosts).filter(([host]) => isInShare(host, discover.share));
+}
+
+type Running = Partial<Surroundings> & { readonly once: boolean; readonly pid: number };
+
+async function runMover(
+  io: Io,
+  config: MoverConfig,
+  serviceManager: ServiceManager,
+  { connecting = {}, timing = realTiming, checkpointEvery, monotonicNs, once, pid }: Running,
+): Promise<Outcome> {
+  const { drain, abort } = io;
+  const { id: mover, discover, state } = config;
+  const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
+  await using stores = await openStores(config, io.log, abort, connecting);
+  await using courier = openCourier({ timing });
+  await using ended = new AsyncDisposableStack();
+  /** Everybody's: a reload changes what is in it. */
+  const hosts = new Map(hostsOf(config));
+  const memory = new MemoryWindow(config.memoryBytes);
+  const { vault, isKnown } = trackUploads(stores.vault);
+  const around = () => ({
+    clockOffsetMs: { dropZone: stores.dropZone.clockOffsetMs(), vault: stores.vault.clockOffsetMs() },
+    staleUploads: upkeep.staleUploads,
+    memoryLimitBytes: memory.sizeBytes,
+  });
+  const view = new OperatorsView({ mover, state, hosts, courier, serviceManager, around, timing, log: io.log }, config);
+  ended.defer(() => view.close());
+  const { log } = view;
+  const isOurs = (host: string): boolean => hosts.has(host);
+  const upkeep = new Upkeep({ ...stores, mover, isOurs, isKnown, timing, log });
+  const ledger = await LedgerWriter.open({
+    mover,
+    key,
+    store: stores.ledgerStore,
+    checkpoints: stores.checkpointStore,
+    ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
+    books: new Books(hosts),
+    onEntry: (entry) => {
+      for (const alert of alertsOf(entry)) view.raise(alert);
+    },
+    timing,
+    log,
+    signal: abort,
+  });
+  await using queue =
+    discover.sqs === null ? null : openEventQueue(config.dropZone, { queueUrl: discover.sqs.queueUrl });
+
+  const listeners: ((changes: Changes) => void)[] = [];
+  const reloader = new Reloader({
+    config,
+    async read() {
+      const next = await readServedConfig(io);
+      stores.refuseUnsafe(next);
+      return next;
+    },
+    apply(reloaded) {
+      hosts.clear();
+      for (const [host, policy] of hostsOf(reloaded.config)) hosts.set(host, policy);
+      view.configure(reloaded.config);
+      for (const listener of listeners) listener(changesOf(reloaded));
+    },
+    log,
+  });
+  const hangUp = async (): Promise<void> => {
+    serviceManager.reloading((monotonicNs?.() ?? 0n) / 1000n);
+    await reloader.reload();
+    serviceManager.ready();
+  };
+  // where a person looks on, SIGHUP means that the terminal is gone
+  if (!once && !io.stderrIsTty) io.onHangup(() => void hangUp());
+
+  const tidyingEnded = new AbortController();
+  const tidying = once ? null : upkeep.run(AbortSignal.any([drain, abort, tidyingEnded.signal]));
+  ended.defer(async () => {
+    tidyingEnded.abort();
+    await tidying;
+  });
+  log.info("started", { mover, hosts: hosts.size, versioned: stores.dropZone.versioned });
+  serviceManager.ready();
+  try {
+    const outcome = await runDaemon({
+      ...stores,
+      vault,
+      mover,
+      ledger,
+      releaser: new Releaser(stores.dropZone, timing),
+      memory,
+      hosts,
+      ...changesOf({ config, changedHosts: [] }),
+      events: discover.sqs === null || queue === null ? null : { queue, sweep: discover.sqs.sweep },
+      share: discover.share,
+      once,
+      timing,
+      log,
+      drain,
+      abort,
+      pid,
+      alerts: view,
+      requests: openRequestBox(state, () => Date.now()),
+      dropZoneClockMs: () => stores.dropZone.clockOffsetMs(),
+      observe: (...moved) => view.observe(...moved),
+      onReload: (listener) => listeners.push(listener),
+      publish: (status) => view.publish(status),
+    });
+    if (once) await upkeep.once(abort);
+    log.info("stopped", { objects: outcome.objects, bytes: outcome.bytes, segment: ledger.head?.segment ?? 0 });
+    return outcome;
+  } catch (thrown) {
+    if (!abort.aborted) view.raise(halted(toAirlockError(thrown), timing));
+    throw thrown;
+  }
+}
+
+function changesOf({ config, changedHosts }: Pick<Reloaded, "config" | "changedHosts">): Changes {
+  const { concurrency, discover, alerts } = config;
+  return {
+    concurrency,
+    pollMs: discover.pollMs,
+    missingAfterMs: alerts?.missingAfterMs ?? MISSING_AFTER_MS,
+    changedHosts,
+  };
+}
+
+function halted({ code, message }: AirlockError, timing: Timing): Alert {
+  const at = new Date(timing.now()).toISOString();
+  return { kind: "halted", at, host: "*", set: null, detail: `${code}: ${message}` };
 }

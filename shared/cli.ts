@@ -50,6 +50,8 @@ export interface Io {
   readonly drain: AbortSignal;
   /** Aborted by the second signal, or by the first where nobody reads `drain`. */
   readonly abort: AbortSignal;
+  /** From now on SIGHUP calls this and ends nothing. */
+  onHangup(listener: () => void): void;
   /** A result: `value` as one line of JSON under `--json`, otherwise `text` (a newline is added where none ends it). */
   print(value: unknown, text: string | (() => string)): void;
   /** How the program ends when the command does not throw (`status` with exit 5). */
@@ -205,6 +207,7 @@ function createIo(program: Command, process: ProgramProcess, shutdown: Shutdown,
       return shutdown.drain;
     },
     abort: shutdown.abort,
+    onHangup: (listener) => shutdown.onHangup(listener),
     print(value, text) {
       if (outcome.quiet) return;
       const lines = this.json ? JSON.stringify(value) : typeof text === "string" ? text : text();

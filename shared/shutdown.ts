@@ -16,6 +16,8 @@ export interface Shutdown {
   /** Aborted by the second signal, or by the first when nobody reads {@link Shutdown.drain}. */
   readonly abort: AbortSignal;
   abortNow(reason: AirlockError): void;
+  /** From now on SIGHUP calls this and ends nothing. */
+  onHangup(listener: () => void): void;
 }
 
 /**
@@ -28,6 +30,7 @@ export function listenForSignals(source: SignalSource, endNow: () => void): Shut
   // every move, part and request listens to these
   setMaxListeners(0, drain.signal, abort.signal);
   let drains = false;
+  let hangup: (() => void) | null = null;
 
   const abortNow = (reason: AirlockError): void => {
     drain.abort(reason);
@@ -36,6 +39,7 @@ export function listenForSignals(source: SignalSource, endNow: () => void): Shut
   };
   for (const name of SIGNALS) {
     source.on(name, () => {
+      if (name === "SIGHUP" && hangup !== null) return hangup();
       const reason = new AirlockError("interrupted", `interrupted by ${name}`);
       if (abort.signal.aborted) endNow();
       else if (drains && !drain.signal.aborted) drain.abort(reason);
@@ -49,5 +53,8 @@ export function listenForSignals(source: SignalSource, endNow: () => void): Shut
     },
     abort: abort.signal,
     abortNow,
+    onHangup: (listener) => {
+      hangup = listener;
+    },
   };
 }

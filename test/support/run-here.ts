@@ -104,6 +104,7 @@ async function runHere(configFile: string, run: (io: Io) => Promise<void>, optio
     stderrIsTty: false,
     drain: options.drain ?? never,
     abort: options.abort ?? never,
+    onHangup: () => undefined,
     print: (value) => void printed.push(value),
     exitWith: (code) => {
       exit = code;
