@@ -11,8 +11,8 @@ export const freshnessSchema = z.array(
   z.strictObject({
     host: z.string(),
     set: z.string(),
-    /** Since when it has been expected. */
-    sinceMs: z.number(),
+    /** Since when it has been expected; null: the ledger does not say yet. */
+    sinceMs: z.number().nullable(),
     /** When the newest backup that counts was complete in the drop-zone; null: never. */
     lastMs: z.number().nullable(),
     overdue: z.boolean(),
@@ -112,7 +112,7 @@ export class Freshness {
   toState(): z.infer<typeof freshnessSchema> {
     return Array.from(this.#expected, ([host, sets]) =>
       Array.from(sets, ([set, { sinceMs, lastMs, overdue }]) =>
-        sinceMs === null ? [] : [{ host, set, sinceMs, lastMs, overdue }],
+        sinceMs === null && lastMs === null ? [] : [{ host, set, sinceMs, lastMs, overdue }],
       ),
     ).flat(2);
   }
