@@ -248,9 +248,6 @@ export function readMoverConfig(file: string): Promise<MoverConfig> {
 export function unservedMoverKeys(config: MoverConfig): string[] {
   const keys: string[] = [];
   if (config.verify === "readback") keys.push("vault.verify: readback");
-  if ((config.alerts?.webhook.length ?? 0) > 0) keys.push("alerts.webhook");
-  if ((config.alerts?.heartbeat ?? null) !== null) keys.push("alerts.heartbeat");
-  if (config.metrics !== null) keys.push("metrics");
   if (config.report !== null) keys.push("report");
   return keys;
 }
