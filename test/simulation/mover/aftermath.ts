@@ -46,44 +46,29 @@ function isSpent(version: ZoneVersion, zone: Zone, book: Book, vault: Vault): bo
   const objectKey = objectOfStatement(version.key) ?? "";
   const signed = book.statementIn(version);
   if (signed === null || zone.versionsOf(objectKey).length > 0) return false;
-  const digest = statementDigest(signed.statement);
-  for (const [id, entries] of vault.recorded) {
-    if (!id.startsWith(`${objectKey}@`)) continue;
-    if (entries.some(({ vault: to, statement }) => to && statement && statementDigest(statement) === digest)) return true;
-  }
-  return false;
+  return vault.statements.has(`${statementDigest(signed.statement)} ${objectKey}`);
 }
 
 /** Every honest object is archived byte for byte, but for those that were tampered with, and these are noticed. */
 function findLost({ book, plan, inspector, vault, zone }: Aftermath): string[] {
   const rest: string[] = [];
-  const sequences = readSequences(vault);
   for (const upload of book.uploads) {
     if (!upload.isPublished || inspector.isArchived(upload.key, upload.bytes)) continue;
     if (upload.touched === null) rest.push(`${upload.key} is not archived`);
-    else if (upload.host !== plan.stolenHost && !isNoticed(upload, sequences, zone))
+    else if (upload.host !== plan.stolenHost && !isNoticed(upload, vault, zone))
       rest.push(`${upload.key} was tampered with (${upload.touched}), and nobody notices`);
   }
   return rest;
 }
 
-/** Held, or a hole in its host's sequence; at an epoch's end nothing follows that would show one. */
-function isNoticed({ key, signed }: Upload, sequences: ReadonlyMap<string, ReadonlySet<number>>, zone: Zone): boolean {
+/** Held where it is, or its number is found to be missing; at an epoch's end nothing follows that would show it. */
+function isNoticed({ key, signed }: Upload, vault: Vault, zone: Zone): boolean {
   if (zone.versionsOf(key).length > 0 || signed === null) return true; // what is there and not moved is held: see above
   const { host, epoch, seq } = signed.statement;
-  const seen = sequences.get(`${host} ${epoch}`) ?? new Set();
-  return !seen.has(seq);
-}
-
-/** The numbers of each host's epoch that the ledger has a statement for. */
-function readSequences(vault: Vault): ReadonlyMap<string, ReadonlySet<number>> {
-  const sequences = new Map<string, Set<number>>();
-  for (const { statement } of [...vault.recorded.values()].flat()) {
-    if (statement === null) continue;
-    const id = `${statement.host} ${statement.epoch}`;
-    sequences.set(id, (sequences.get(id) ?? new Set()).add(statement.seq));
-  }
-  return sequences;
+  const isLast = ![...vault.entriesOf.values()]
+    .flat()
+    .some(({ statement }) => statement?.host === host && statement.epoch === epoch && statement.seq > seq);
+  return isLast || ["missing", "object-missing"].some((code) => vault.findings.has(`${code} ${host} ${epoch} ${seq}`));
 }
 
 /** Nothing is in the vault that the ledger does not tell of, unless its source was taken away before it was recorded. */

@@ -8,6 +8,7 @@ import {
   parseInlineStatement,
   parseStatement,
   STATEMENT_METADATA,
+  statementDigest,
   verifyStatement,
   type SignedStatement,
 } from "../../../shared/statement.ts";
@@ -50,6 +51,7 @@ export class Book {
   readonly #zone: Zone;
   /** By key: the digests of what a key of its host has signed. */
   readonly #signed = new Map<string, Set<string>>();
+  readonly #valid = new Map<string, boolean>();
   readonly #verdicts = new WeakMap<Uint8Array, ReadonlyMap<string, SignedStatement | null>>();
 
   constructor(hosts: ReadonlyMap<string, HostPolicy>, zone: Zone) {
@@ -100,8 +102,14 @@ export class Book {
     const { key, bytes, lastModified } = version;
     const signed = read(parse);
     if (signed === null || signed.statement.sha256 !== digestOf(bytes)) return false;
-    const object = { bucket: DROP_ZONE, key, sizeBytes: bytes.length };
-    return read(() => verifyStatement(signed, object, host.publicKeys, lastModified)) !== null;
+    const id = `${signed.signature} ${statementDigest(signed.statement)} ${key} ${bytes.length}`;
+    let isValid = this.#valid.get(id); // a signature costs more to verify than all else here, and its keys never expire
+    if (isValid === undefined) {
+      const object = { bucket: DROP_ZONE, key, sizeBytes: bytes.length };
+      isValid = read(() => verifyStatement(signed, object, host.publicKeys, lastModified)) !== null;
+      this.#valid.set(id, isValid);
+    }
+    return isValid;
   }
 }
 

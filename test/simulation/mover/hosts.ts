@@ -80,7 +80,8 @@ export class Host {
     this.#around.tell(`${this.name} begins a new epoch`);
   }
 
-  upload(): void {
+  /** `last`: not stored once more, and its host does not die. */
+  upload(last = false): void {
     const { random, book, zone, clock, tell } = this.#around;
     const bytes = random.bytes(random.pick([0, 1, 700, 5_000, 8_192, 8_193, 20_000, 40_000]));
     const key = this.newKey();
@@ -110,7 +111,7 @@ export class Host {
       tell(`${this.name} ${put === null ? "finds stored" : "stores"} ${key}, ${bytes.length} bytes`);
     };
     putStatement();
-    if (random.chance(0.04)) {
+    if (!last && random.chance(0.04)) {
       tell(`${this.name} dies before it stores ${key}`);
       return;
     }
@@ -118,7 +119,7 @@ export class Host {
     if (publishMs === 0) publish();
     else clock.after(publishMs, publish);
     // an answer that never came: stored once more, should the mover have taken it already
-    if (!random.chance(0.1)) return;
+    if (last || !random.chance(0.1)) return;
     clock.after(publishMs + random.int(500, 40_000), () => {
       putStatement();
       clock.after(inline === null ? random.int(10, 2_000) : 0, publish);

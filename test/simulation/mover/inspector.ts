@@ -3,7 +3,7 @@ import type { HostPolicy } from "../../../mover/config.ts";
 import { isAirlockError } from "../../../shared/errors.ts";
 import { extendChain, verifySegment, type ChainHead, type Entry, type Segment } from "../../../shared/ledger.ts";
 import { objectOfStatement, parseDropZoneName, vaultNameOf } from "../../../shared/names.ts";
-import { verifyStatement } from "../../../shared/statement.ts";
+import { statementDigest, verifyStatement } from "../../../shared/statement.ts";
 import type { ObjectAttributes, StoredVersion } from "../../../shared/stores.ts";
 import { signingKeyOf, type Book } from "./book.ts";
 import { DROP_ZONE } from "./stores.ts";
@@ -74,7 +74,7 @@ export class Inspector implements VaultWatcher {
 
   #checkEntry(entry: Entry): void {
     const { source, vault, sha256, statement, signature, disposition } = entry;
-    if (disposition !== "archived" && disposition !== "already-archived") return;
+    if (disposition !== "archived" && disposition !== "already-archived" && disposition !== "duplicate") return;
     const fail = (what: string): void => this.violate(`entry ${entry.index} for ${source?.key}: ${what}`);
     if (source === null || vault === null || sha256 === null) return fail("archived, and does not say what");
     const object = this.#vault?.objects.get(vault.name);
@@ -97,6 +97,8 @@ export class Inspector implements VaultWatcher {
       fail(error.message);
     }
     if (statement.sha256 !== sha256) fail("its statement has another digest");
+    const isKnown = this.#vault?.statements.has(`${statementDigest(statement)} ${source.key}`) === true;
+    if (isKnown && disposition === "archived") fail("archived a second time, and not as a duplicate");
   }
 
   /** Nothing is released before it is recorded, and a statement not before its object. */
@@ -126,19 +128,11 @@ export class Inspector implements VaultWatcher {
 
   /** Whether these very bytes are in the vault under a name that the ledger gives for this key. */
   isArchived(key: string, bytes: Uint8Array): boolean {
-    for (const entries of this.#entriesOf(key)) {
-      for (const { vault } of entries) {
-        const object = vault === null ? undefined : this.#vault?.objects.get(vault.name);
-        if (object !== undefined && digestOf(object.bytes) === digestOf(bytes)) return true;
-      }
+    for (const { vault } of this.#vault?.entriesOf.get(key) ?? []) {
+      const object = vault === null ? undefined : this.#vault?.objects.get(vault.name);
+      if (object !== undefined && digestOf(object.bytes) === digestOf(bytes)) return true;
     }
     return false;
-  }
-
-  *#entriesOf(key: string): Iterable<readonly Entry[]> {
-    for (const [id, entries] of this.#vault?.recorded ?? []) {
-      if (id.startsWith(`${key}@`)) yield entries;
-    }
   }
 
   #isProvable(key: string): boolean {

@@ -1,4 +1,5 @@
 /** One process of the mover: the real daemon with its real tools, between stores in memory. */
+import { Books } from "../../../mover/books.ts";
 import type { HostPolicy } from "../../../mover/config.ts";
 import { runDaemon, type Outcome } from "../../../mover/daemon.ts";
 import { LedgerWriter } from "../../../mover/ledger-writer.ts";
@@ -10,13 +11,16 @@ import type { Event, Fields, Log } from "../../../shared/log.ts";
 import { signingKeyOf } from "./book.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { MOVER } from "./inspector.ts";
-import { openDropZone, openLedger, openVault, type Truth } from "./stores.ts";
+import { openCheckpoints, openDropZone, openLedger, openVault, type Truth } from "./stores.ts";
 
 export interface MoverSettings {
   readonly hosts: ReadonlyMap<string, HostPolicy>;
   readonly concurrency: number;
   readonly memoryBytes: number;
   readonly pollMs: number;
+  readonly missingAfterMs: number;
+  /** Segments. */
+  readonly checkpointEvery: number;
 }
 
 export interface MoverOptions extends Omit<ConnectionOptions, "onKilled"> {
@@ -75,6 +79,9 @@ export class MoverProcess {
       mover: MOVER,
       key: signingKeyOf(MOVER),
       store: ledgerStore,
+      books: new Books(settings.hosts),
+      checkpoints: openCheckpoints(connection, truth.vault),
+      checkpointEvery: settings.checkpointEvery,
       timing,
       log,
       signal: this.#abort.signal,
@@ -90,6 +97,7 @@ export class MoverProcess {
       hosts: settings.hosts,
       concurrency: settings.concurrency,
       pollMs: settings.pollMs,
+      missingAfterMs: settings.missingAfterMs,
       once,
       timing,
       log,

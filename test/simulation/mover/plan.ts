@@ -52,6 +52,8 @@ export function drawPlan(random: Random, startMs: number): Plan {
       concurrency: random.int(1, 8),
       memoryBytes: random.int(140, 800) * 1024,
       pollMs: random.pick([200, 1_000, 5_000]),
+      missingAfterMs: random.pick([60_000, 180_000]),
+      checkpointEvery: random.int(2, 40),
     },
     activeMs,
     skewMs: random.chance(0.3) ? random.int(-300_000, 300_000) : 0,

@@ -2,6 +2,7 @@
 import { AirlockError } from "../../../shared/errors.ts";
 import type {
   ByteRange,
+  CheckpointStore,
   DeleteMarker,
   DeleteOutcome,
   DropZoneSource,
@@ -187,5 +188,20 @@ export function openLedger(connection: Connection, vault: Vault): LedgerStore {
       connection.call(`read segment ${segment}`, "vault", "read", signal, () => vault.readSegment(segment)),
     createSegment: (segment, bytes, signal) =>
       connection.call(`create segment ${segment}`, "vault", "write", signal, () => vault.createSegment(segment, bytes)),
+  };
+}
+
+export function openCheckpoints(connection: Connection, vault: Vault): CheckpointStore {
+  return {
+    listCheckpoints: (signal) =>
+      connection.call("list checkpoints", "vault", "read", signal, () =>
+        [...vault.checkpoints.keys()].toSorted((a, b) => a - b),
+      ),
+    readCheckpoint: (segment, signal) =>
+      connection.call(`read checkpoint ${segment}`, "vault", "read", signal, () => vault.readCheckpoint(segment)),
+    createCheckpoint: (segment, bytes, signal) =>
+      connection.call(`create checkpoint ${segment}`, "vault", "write", signal, () =>
+        vault.createCheckpoint(segment, bytes),
+      ),
   };
 }

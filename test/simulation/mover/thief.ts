@@ -1,7 +1,7 @@
 /** THREATS.md A: whoever holds a host's machine, its S3 key and its signing key. Creates, and can do nothing else. */
 import { STATEMENT_SUFFIX } from "../../../shared/names.ts";
 import { formatStatement, inlineStatement, signStatement, STATEMENT_METADATA } from "../../../shared/statement.ts";
-import { signingKeyOf } from "./book.ts";
+import { signingKeyOf, type Upload } from "./book.ts";
 import { createOnly, type Host, type Surroundings } from "./hosts.ts";
 import type { Random } from "./random.ts";
 
@@ -107,7 +107,7 @@ export function commit(theft: Theft, host: Host, around: Surroundings): void {
       return;
     case "overwrites what it knows": {
       const known = book.uploads.filter((upload) => upload.host === host.name);
-      if (known.length > 0) overwrite(random.pick(known).key, host, around);
+      if (known.length > 0) overwrite(random.pick(known), host, around);
       return;
     }
     case "sets tags":
@@ -139,7 +139,7 @@ function writeUnderAnother(host: Host, { random, zone, book }: Surroundings): vo
 }
 
 /** With create-only refused; or, where a versioned store does not refuse it, as new versions, as many as it likes. */
-function overwrite(key: string, host: Host, around: Surroundings): void {
+function overwrite({ key, bytes: honest }: Upload, host: Host, around: Surroundings): void {
   const { random, zone, tell } = around;
   const bytes = random.bytes(random.int(0, 300));
   if (!zone.options.versioned || random.chance(0.5)) {
@@ -151,10 +151,10 @@ function overwrite(key: string, host: Host, around: Surroundings): void {
     const kind = random.int(0, 3);
     if (kind === 0) zone.put(key, random.bytes(random.int(0, 300)));
     else if (kind === 1) zone.put(key + STATEMENT_SUFFIX, Buffer.from(random.pick(JUNK_STATEMENTS)));
-    else zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(5)))));
+    else zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(honest.length + 1)))));
   }
 }
 
 function overwriteCount(random: Random): number {
-  return random.chance(0.3) ? random.int(10, 40) : random.int(1, 5);
+  return random.chance(0.3) ? random.int(6, 12) : random.int(1, 5);
 }

@@ -2,6 +2,7 @@
 import { AirlockError } from "../../../shared/errors.ts";
 import { parseSegment, type Entry, type Segment } from "../../../shared/ledger.ts";
 import type { MultipartUpload, ObjectAttributes, UploadedPart } from "../../../shared/stores.ts";
+import { statementDigest } from "../../../shared/statement.ts";
 import { etagOf } from "./zone.ts";
 
 export interface VaultObject {
@@ -26,8 +27,16 @@ export interface VaultWatcher {
 export class Vault {
   readonly objects = new Map<string, VaultObject>();
   readonly segments = new Map<number, Uint8Array>();
+  /** By the last segment that each sums up. */
+  readonly checkpoints = new Map<number, Uint8Array>();
   /** By what they record: {@link sourceIdOf}. */
   readonly recorded = new Map<string, Entry[]>();
+  /** By the key of the object that they record. */
+  readonly entriesOf = new Map<string, Entry[]>();
+  /** `<code> <host> <epoch> <number>` of what the mover noticed. */
+  readonly findings = new Set<string>();
+  /** `<digest of the statement> <key>` of all that was archived. */
+  readonly statements = new Set<string>();
   readonly uploads = new Map<string, OpenUpload>();
   readonly #watcher: VaultWatcher;
   readonly #mover: string;
@@ -82,10 +91,31 @@ export class Vault {
     this.#watcher.willRecord(segment);
     this.segments.set(number, bytes);
     for (const entry of segment.entries) {
+      for (const { code, host = entry.statement?.host, epoch, seq = 0, detail = "" } of entry.findings) {
+        // several numbers in a row are one finding, and its detail tells which
+        const last = code === "missing" ? Number(/ to (\d+) /.exec(detail)?.[1] ?? seq) : seq;
+        for (let number = seq; number <= Math.min(last, seq + 100); number++)
+          this.findings.add(`${code} ${host} ${epoch} ${number}`);
+      }
       if (entry.source === null) continue;
       const id = sourceIdOf(entry.source);
       this.recorded.set(id, [...(this.recorded.get(id) ?? []), entry]);
+      const { key } = entry.source;
+      this.entriesOf.set(key, [...(this.entriesOf.get(key) ?? []), entry]);
+      if (entry.vault !== null && entry.statement !== null)
+        this.statements.add(`${statementDigest(entry.statement)} ${key}`);
     }
+  }
+
+  createCheckpoint(segment: number, bytes: Uint8Array): void {
+    if (this.checkpoints.has(segment)) throw new AirlockError("already-exists", "412", { subject: `${segment}` });
+    this.checkpoints.set(segment, bytes);
+  }
+
+  readCheckpoint(segment: number): Uint8Array {
+    const bytes = this.checkpoints.get(segment);
+    if (bytes === undefined) throw new AirlockError("not-found", "404", { subject: `checkpoint ${segment}` });
+    return bytes;
   }
 
   readSegment(number: number): Uint8Array {
