@@ -12,6 +12,7 @@ import { Backlog, idOf, type VersionId } from "./backlog.ts";
 import { Discovery } from "./discover.ts";
 import { Events, type Fate } from "./events.ts";
 import { LATER, lookUp, SETTLED, type LookUpTools, type Taken } from "./look-up.ts";
+import { HoldReports } from "./hold-reports.ts";
 import { archive, release, type Discovered, type Moved, type Recorded, type Tools } from "./move.ts";
 import { serveOperators, type HoldDesk } from "./operators.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
@@ -122,6 +123,7 @@ class Daemon {
   #lastSweepAt: string | null = null;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
+  readonly #holdReports = new HoldReports();
   #booksKeptAtMs = -Infinity;
   #keepingBooks = false;
   #pollMs: number;
@@ -165,6 +167,7 @@ class Daemon {
       if (this.#options.drain.aborted) this.#log.info("stopping", { underWay: this.#queue.pending });
       this.#queue.clear();
       await this.#queue.onIdle();
+      this.#reportHolds(true);
       await this.#options.ledger.settled();
       if (this.#halted.signal.aborted) throw this.#halted.signal.reason;
       this.#options.abort.throwIfAborted(); // what was dropped is not done, and not a success
@@ -251,11 +254,12 @@ class Daemon {
     this.#admission.endPass();
     const heldBefore = this.#backlog.holds;
     if (this.#backlog.endPass()) {
-      this.#options.ledger.reportHolds(this.#backlog.holds);
+      this.#holdReports.changed();
       for (const alert of holdAlerts(heldBefore, this.#backlog.holds, this.#timing.now())) {
         this.#options.alerts?.raise(alert);
       }
     }
+    this.#reportHolds();
     this.#keepBooks();
     for (const [id, { recorded, sincePass }] of this.#unreleased) {
       if (sincePass >= this.#pass - 1 || this.#backlog.isActive(id)) continue;
@@ -263,6 +267,11 @@ class Daemon {
       this.#count(recorded.moved, this.#timing.now());
       this.#log.info("object-released", { key: recorded.version.key, versionId: recorded.version.versionId });
     }
+  }
+
+  #reportHolds(isLast = false): void {
+    if (!this.#holdReports.takeDue(this.#timing.now(), isLast)) return;
+    this.#options.ledger.reportHolds(this.#backlog.holds);
   }
 
   /** Has the ledger told what time alone shows: numbers that did not come, sets that are overdue. */
@@ -446,7 +455,10 @@ class Daemon {
   async #publishRegularly(ended: AbortSignal): Promise<void> {
     for (;;) {
       const isLast = ended.aborted; // what ends while one is being written is in the next
-      if (!isLast) this.#keepBooks();
+      if (!isLast) {
+        this.#reportHolds();
+        this.#keepBooks();
+      }
       try {
         await this.#options.publish(this.#status(!isLast));
       } catch (thrown) {

@@ -52,7 +52,7 @@ export interface RequestBox {
   answer(id: string, results: readonly Result[]): Promise<void>;
 }
 
-export function requestFolder(stateFolder: string): string {
+function requestFolder(stateFolder: string): string {
   return join(stateFolder, "requests");
 }
 

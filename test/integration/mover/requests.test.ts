@@ -117,7 +117,7 @@ test("what is asked in vain: no daemon, no such object, not held, more than one 
   );
   assert.equal(results[0]?.message, "there is no such object in the drop-zone");
   assert.match(String(results[1]?.message), new RegExp(`^2 versions of it are held: name one, such as ${key}@`));
-  const [version] = (await world.listDropZone()).filter((one) => one.key === key);
+  const version = (await world.listDropZone()).find((one) => one.key === key);
   const exact = await world.run("mover", ["discard", `${key}@${version?.versionId}`]);
   assert.equal(exact.exit, 0, exact.stdout);
   assert.deepEqual(
