@@ -40,6 +40,8 @@ export interface OrphanTools {
   /** How long a statement may lie there without its object before that is recorded. */
   readonly missingAfterMs: () => number;
   readonly timing: Timing;
+  /** How far the drop-zone's clock is ahead of this machine's, in ms; default: not at all. */
+  readonly dropZoneClockMs?: () => number;
   readonly log: Log;
 }
 
@@ -73,8 +75,10 @@ export class Orphans {
    * its object was recorded is the latter: its host did not hear of its success, and is about to store it once more.
    */
   async settle(candidates: readonly StoredVersion[], all: boolean, signal: AbortSignal): Promise<void> {
+    const aheadMs = this.#tools.dropZoneClockMs?.() ?? 0;
     const nowMs = this.#tools.timing.now();
-    const isSettled = (version: StoredVersion): boolean => nowMs - version.lastModified.getTime() >= SETTLING_MS;
+    const isSettled = (version: StoredVersion): boolean =>
+      nowMs + aheadMs - version.lastModified.getTime() >= SETTLING_MS;
     const known = candidates.filter(({ key }) => this.#tools.hosts.has(hostOf(key)));
     const due = known
       .filter((version) => all || isSettled(version))
@@ -89,7 +93,7 @@ export class Orphans {
     for (const orphan of orphans) {
       const recordedMs = recorded.get(matchOf(orphan.objectKey, orphan.digest));
       if (recordedMs === undefined) await this.#report(orphan, signal);
-      else if (isSettled(orphan.version) || orphan.version.lastModified.getTime() <= recordedMs)
+      else if (isSettled(orphan.version) || orphan.version.lastModified.getTime() <= recordedMs + aheadMs)
         await this.#remove(orphan.version, signal);
     }
     for (const version of candidates) {
