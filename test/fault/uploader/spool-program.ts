@@ -6,11 +6,11 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, writeSync } from "node:fs";
+import type { StoreConfig } from "../../../shared/config/store-config.ts";
 import { parseSigningKey } from "../../../shared/keys.ts";
 import { silentLog } from "../../../shared/log.ts";
 import { realTiming } from "../../../shared/retry.ts";
 import { openDropZoneWriter } from "../../../shared/s3/drop-zone-writer.ts";
-import { readUploaderConfig } from "../../../uploader/config.ts";
 import { openDatabase, type UploaderDatabase } from "../../../uploader/database.ts";
 import { drainSpool } from "../../../uploader/drain.ts";
 import { ownerOf } from "../../../uploader/process-owner.ts";
@@ -19,7 +19,14 @@ import { openSpool } from "../../../uploader/spool.ts";
 import { openSpoolFiles, type SpoolFiles } from "../../../uploader/spool-files.ts";
 import { openState } from "../../../uploader/state.ts";
 
-const [configFile = "", name = "", sizeText = "0", killAtText = "0"] = process.argv.slice(2);
+export interface ProgramConfig {
+  readonly host: string;
+  readonly spoolFolder: string;
+  readonly signingKeyFile: string;
+  readonly dropZone: StoreConfig;
+}
+
+const [configText = "{}", name = "", sizeText = "0", killAtText = "0"] = process.argv.slice(2);
 const sizeBytes = Number(sizeText);
 const killAt = Number(killAtText);
 let isArmed = false;
@@ -38,11 +45,16 @@ function watchDatabase(database: UploaderDatabase): UploaderDatabase {
   return {
     ...database,
     transact: (work) => {
+      const before = countChanges(database);
       const result = database.transact(work);
-      pass();
+      if (countChanges(database) !== before) pass();
       return result;
     },
   };
+}
+
+function countChanges({ sql }: UploaderDatabase): unknown {
+  return sql.prepare("SELECT total_changes() AS n").get()?.n;
 }
 
 function watchFiles(files: SpoolFiles): SpoolFiles {
@@ -78,17 +90,17 @@ function bytesOf(seed: string): Buffer {
   return Buffer.alloc(sizeBytes, block);
 }
 
-const config = await readUploaderConfig(configFile);
-const { host, spool: folder, dropZone } = config;
+// spool-rounds.ts wrote it
+const { host, spoolFolder: folder, signingKeyFile, dropZone } = JSON.parse(configText) as ProgramConfig;
 const { bucket } = dropZone;
 const owner = ownerOf(process.pid);
-await using writer = await openDropZoneWriter(dropZone);
+await using writer = await openDropZoneWriter(dropZone, { integrity: "checksum-unsigned" });
 using state = openState({ spoolFolder: folder, bucket, host, owner }, watchDatabase(openDatabase(folder)));
 const files = watchFiles(openSpoolFiles(folder));
 const spool = openSpool({ folder, limitBytes: 1e9, state, bucket, host, owner, log: silentLog }, files);
 const context: PublishContext = {
   host,
-  signingKey: parseSigningKey(readFileSync(config.signingKeyFile, "utf8"), config.signingKeyFile),
+  signingKey: parseSigningKey(readFileSync(signingKeyFile, "utf8"), signingKeyFile),
   writer,
   state,
   spoolFolder: folder,
@@ -126,6 +138,7 @@ isArmed = true;
 const stored = await spool.store(source, null, context);
 if (stored.kind !== "waiting") throw new Error("there is room enough");
 say(`stored ${stored.sha256}`);
+const storedAt = points;
 spool.unclaim(stored);
 await drain();
-say(`points ${points}`);
+say(`points ${storedAt} ${points}`);
