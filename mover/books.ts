@@ -54,8 +54,8 @@ export class Books {
     const { statement, source, disposition } = entry;
     const isMoved = source !== null && MOVED.has(disposition);
     const completedAtMs = atMs - (entry.exposureMs ?? 0);
-    const withObject = disposition !== "finding";
-    const seen = statement === null ? null : this.chain.see({ statement, atMs, completedAtMs, withObject });
+    // what was discarded stands for its number, and is new if it comes again
+    const seen = statement === null ? null : this.chain.see({ statement, atMs, completedAtMs, withObject: isMoved });
     const findings: Finding[] = [...(seen?.findings ?? [])];
     const isDuplicate = seen?.isDuplicate === true && disposition === "archived";
     if (isMoved) {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { moverFindings } from "../../mover/findings.ts";
 import { findingCodes } from "../../operator/findings.ts";
 import { codeTable, meaningsOf, OPERATIONS_PAGE, readTable, writeCodeTable } from "../../scripts/write-code-table.ts";
 import { CODES } from "../../shared/errors.ts";
@@ -13,7 +14,7 @@ import { vaultNameOf } from "../../shared/names.ts";
 import { verifyStatement } from "../../shared/statement.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PAGES = ["design", "formats", "threat-model", "operations", "contributing"].map((name) => `docs/${name}.md`);
+const PAGES = ["design", "formats", "threat-model", "operations", "contributing", "credentials", "recipes"].map((name) => `docs/${name}.md`);
 const operations = readFileSync(OPERATIONS_PAGE, "utf8");
 
 /** Hold reasons that the mover does not give: two are `restore`'s, one waits for `verify: readback`. */
@@ -51,6 +52,13 @@ test("docs/operations.md has every finding of `airlock verify`", () => {
   assert.deepEqual(
     readTable(operations, "finding").map(([finding]) => finding),
     findingCodes.map((code) => `\`${code}\``),
+  );
+});
+
+test("docs/operations.md has every finding of the mover", () => {
+  assert.deepEqual(
+    readTable(operations, "mover finding").map(([finding]) => finding),
+    moverFindings.map((code) => `\`${code}\``),
   );
 });
 
