@@ -17,6 +17,9 @@ const checkpointSchema = z.strictObject({
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   index: z.int().min(0),
   writtenAt: z.iso.datetime({ precision: 3 }),
+  /** Whose hosts it sums up: the i-th of n shares; and the last segment of each other mover's ledger in it. */
+  share: z.string().max(16).optional(),
+  others: z.array(z.strictObject({ mover: z.string().max(63), segment: z.int().min(1) })).optional(),
   books: booksSchema,
 });
 const envelopeSchema = z.strictObject({
@@ -28,15 +31,26 @@ const envelopeSchema = z.strictObject({
 export interface Checkpoint {
   readonly head: ChainHead;
   readonly books: BooksState;
+  readonly origin?: BooksOrigin;
+}
+
+/** What books were made from besides the mover's own ledger. */
+export interface BooksOrigin {
+  /** `i/n` */
+  readonly share: string;
+  /** By mover, the last segment of its ledger. */
+  readonly others: ReadonlyMap<string, number>;
 }
 
 export function formatCheckpoint(
-  { head, books }: Checkpoint,
+  { head, books, origin }: Checkpoint,
   mover: string,
   writtenAt: Date,
   key: SigningKey,
 ): Uint8Array {
-  const checkpoint = { v: 1, mover, ...head, writtenAt: writtenAt.toISOString(), books };
+  const others = Array.from(origin?.others ?? [], ([name, segment]) => ({ mover: name, segment }));
+  const from = origin === undefined ? {} : { share: origin.share, others };
+  const checkpoint = { v: 1, mover, ...head, writtenAt: writtenAt.toISOString(), ...from, books };
   const signature = signBytes(key, canonicalBytes(checkpoint)).toString("base64");
   return Buffer.from(`${JSON.stringify({ checkpoint, key: key.public.id, signature })}\n`);
 }
@@ -66,8 +80,9 @@ export function parseCheckpoint(bytes: Uint8Array, mover: string, segment: numbe
   );
   if (signer === null) return fail("this mover's key did not sign it");
   if (checkpoint.mover !== mover || checkpoint.segment !== segment) return fail("it sums up another segment");
-  const { digest, index, books } = checkpoint;
-  return { head: { segment, digest, index }, books };
+  const { digest, index, books, share = "1/1", others = [] } = checkpoint;
+  const origin = { share, others: new Map(others.map((other) => [other.mover, other.segment])) };
+  return { head: { segment, digest, index }, books, origin };
 }
 
 function canonicalBytes(value: object): Buffer {

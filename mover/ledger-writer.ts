@@ -13,10 +13,12 @@ import {
 } from "../shared/ledger.ts";
 import type { Log } from "../shared/log.ts";
 import { retry, type Timing } from "../shared/retry.ts";
+import type { Ledgers } from "../shared/s3/ledger-store.ts";
 import type { CheckpointStore, LedgerStore } from "../shared/stores.ts";
 import { Books } from "./books.ts";
-import { formatCheckpoint } from "./checkpoint.ts";
-import { readTail } from "./ledger-tail.ts";
+import { formatCheckpoint, type BooksOrigin } from "./checkpoint.ts";
+import { readTail, type Tail } from "./ledger-tail.ts";
+import type { Share } from "./share.ts";
 
 /** Room for the header, the holds and the signature below {@link MAX_SEGMENT_BYTES}. */
 const FRAME_BYTES = 128 * 1024;
@@ -34,6 +36,10 @@ export interface LedgerWriterOptions {
   readonly signal: AbortSignal;
   /** What the ledger adds up to; default: without any expectations. */
   readonly books?: Books;
+  /** Of the hosts that the books are about; default: all. */
+  readonly share?: Share;
+  /** All movers' ledgers, this one's too; without it, a host was never another mover's. */
+  readonly ledgers?: Ledgers;
   /** Without it, start-up reads the whole ledger. */
   readonly checkpoints?: CheckpointStore;
   /** Segments; default: 10,000. */
@@ -55,6 +61,7 @@ interface Waiting {
 export class LedgerWriter {
   readonly books: Books;
   readonly #options: LedgerWriterOptions;
+  readonly #origin: BooksOrigin;
   readonly #waiting: Waiting[] = [];
   #head: ChainHead | null;
   #holds: Holds | null = null;
@@ -63,10 +70,11 @@ export class LedgerWriter {
   /** Never rejects, and nothing waits for it but the end. */
   #checkpointing: Promise<void> = Promise.resolve();
 
-  private constructor(options: LedgerWriterOptions, books: Books, head: ChainHead | null) {
+  private constructor(options: LedgerWriterOptions, books: Books, { head, origin }: Tail) {
     this.#options = options;
     this.books = books;
     this.#head = head;
+    this.#origin = origin;
   }
 
   /**
@@ -75,9 +83,9 @@ export class LedgerWriter {
    */
   static async open(options: LedgerWriterOptions): Promise<LedgerWriter> {
     const { books = new Books(new Map()), checkpoints = null, key } = options;
-    const head = await readTail({ ...options, key: key.public, books, checkpoints });
-    options.log.info("ledger-resumed", { segment: head?.segment ?? 0, index: head?.index ?? 0 });
-    return new LedgerWriter(options, books, head);
+    const tail = await readTail({ ...options, key: key.public, books, checkpoints });
+    options.log.info("ledger-resumed", { segment: tail.head?.segment ?? 0, index: tail.head?.index ?? 0 });
+    return new LedgerWriter(options, books, tail);
   }
 
   get head(): ChainHead | null {
@@ -173,7 +181,12 @@ export class LedgerWriter {
   async #checkpoint(head: ChainHead): Promise<void> {
     const { mover, key, timing, log, checkpoints, signal } = this.#options;
     if (checkpoints === undefined) return;
-    const bytes = formatCheckpoint({ head, books: this.books.toState() }, mover, new Date(timing.now()), key);
+    const bytes = formatCheckpoint(
+      { head, books: this.books.toState(), origin: this.#origin },
+      mover,
+      new Date(timing.now()),
+      key,
+    );
     try {
       await checkpoints.createCheckpoint(head.segment, bytes, signal);
       log.info("checkpoint-written", { segment: head.segment, bytes: bytes.length });

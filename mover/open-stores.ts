@@ -4,7 +4,7 @@ import type { S3Options } from "../shared/s3/client.ts";
 import { openCheckpointStore } from "../shared/s3/checkpoint-store.ts";
 import { openDropZoneSource } from "../shared/s3/drop-zone-source.ts";
 import { judgeStores, type Problem } from "../shared/s3/judge.ts";
-import { openLedgerStore } from "../shared/s3/ledger-store.ts";
+import { openLedgers, openLedgerStore, type Ledgers } from "../shared/s3/ledger-store.ts";
 import { probeDropZone, type DropZoneFindings } from "../shared/s3/probe-drop-zone.ts";
 import { chooseIntegrity, probeVault, type VaultFindings } from "../shared/s3/probe-vault.ts";
 import { openVaultWriter } from "../shared/s3/vault-writer.ts";
@@ -22,6 +22,8 @@ export interface Stores extends AsyncDisposable {
   readonly dropZone: DropZoneSource & UploadLister & StoreClock;
   readonly vault: VaultWriter & UploadLister & StoreClock;
   readonly ledgerStore: LedgerStore;
+  /** Every mover's. */
+  readonly ledgers: Ledgers;
   readonly checkpointStore: CheckpointStore;
   /** Whether these very stores hold what another configuration promises. @throws {AirlockError} `store-unsafe` */
   refuseUnsafe(config: MoverConfig): void;
@@ -87,6 +89,7 @@ export async function openStores(
       }),
     ),
     ledgerStore: opened.use(await openLedgerStore(config.vault, config.id, connecting)),
+    ledgers: opened.use(await openLedgers(config.vault, connecting)),
     checkpointStore: opened.use(await openCheckpointStore(config.vault, config.id, connecting)),
   };
   const owned = opened.move();

@@ -117,6 +117,8 @@ async function runMover(
     key,
     store: stores.ledgerStore,
     checkpoints: stores.checkpointStore,
+    ledgers: stores.ledgers,
+    share: discover.share,
     ...(checkpointEvery === undefined ? {} : { checkpointEvery }),
     books: new Books(hosts),
     onEntry: (entry) => {

@@ -6,6 +6,13 @@ export interface Share {
   readonly of: number;
 }
 
+/** All hosts. */
+export const WHOLE: Share = { index: 1, of: 1 };
+
+export function formatShare({ index, of }: Share): string {
+  return `${index}/${of}`;
+}
+
 /**
  * Whether a host's objects are this mover's: the first 8 bytes of SHA-256 over its name, big-endian, modulo n. Every name
  * is in exactly one share, those of hosts that nobody configured too.

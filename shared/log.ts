@@ -27,6 +27,7 @@ export const EVENTS = [
   "segment-written",
   "segment-retry",
   "ledger-resumed",
+  "ledger-skipped",
   "checkpoint-written",
   "checkpoint-refused",
   "alert",

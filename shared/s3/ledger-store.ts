@@ -1,16 +1,31 @@
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { AirlockError } from "../errors.ts";
-import type { LedgerStore } from "../stores.ts";
+import type { LedgerStore, VaultReader } from "../stores.ts";
 import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { nonsense } from "./errors.ts";
-import { listLatest } from "./list.ts";
+import { decodeKey, listLatest } from "./list.ts";
 import { createObject } from "./uploads.ts";
 
-export const LEDGER_PREFIX = "_airlock/ledger/";
+const LEDGER_PREFIX = "_airlock/ledger/";
 /** Numbers begin with 1: a name with 0 is none, and must not keep anybody from reading the others. */
 const SEGMENT_NAME = /^(?!0{12})(\d{12})\.jsonl$/;
 const MAX_SEGMENT_BYTES = 2 * 1024 * 1024;
 const PAGE = 1000;
+/** More movers than anybody has; beyond that a listing is not believed. */
+const MAX_MOVERS = 10_000;
+
+/** All movers' ledgers, to read. */
+export type Ledgers = Pick<VaultReader, "listMovers" | "ledgerOf">;
+
+export async function openLedgers(config: StoreConfig, options: S3Options = {}): Promise<Ledgers & AsyncDisposable> {
+  const store = await openS3(config, options);
+  return {
+    listMovers: (signal) => listMovers(store, signal),
+    ledgerOf: (mover) => readLedger(store, mover),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
 
 export async function openLedgerStore(
   config: StoreConfig,
@@ -71,4 +86,34 @@ export function readLedger(store: S3Store, mover: string): Pick<LedgerStore, "li
 
 function segmentName(mover: string, segment: number): string {
   return `${LEDGER_PREFIX}${mover}/${String(segment).padStart(12, "0")}.jsonl`;
+}
+
+/** The folders below `_airlock/ledger/`. */
+export async function listMovers(store: S3Store, signal: AbortSignal): Promise<readonly string[]> {
+  const call = store.describe("ListObjectsV2", "read", LEDGER_PREFIX);
+  const movers = new Set<string>();
+  let token: string | undefined;
+  do {
+    const input = {
+      ...store.owned,
+      Prefix: LEDGER_PREFIX,
+      Delimiter: "/",
+      EncodingType: "url" as const,
+      ContinuationToken: token,
+    };
+    const page = await store.run(call, signal, () =>
+      store.client.send(new ListObjectsV2Command(input), { abortSignal: signal }),
+    );
+    for (const { Prefix = "" } of page.CommonPrefixes ?? []) {
+      const name = page.EncodingType === "url" ? decodeKey(Prefix) : Prefix;
+      if (!name.startsWith(LEDGER_PREFIX) || !name.endsWith("/")) throw nonsense(call, "a folder outside the prefix");
+      movers.add(name.slice(LEDGER_PREFIX.length, -1));
+    }
+    if (movers.size > MAX_MOVERS) throw nonsense(call, `more than ${MAX_MOVERS} movers`);
+    const next = page.IsTruncated === true ? (page.NextContinuationToken ?? "") : undefined;
+    if (next === "" || (next !== undefined && next === token))
+      throw nonsense(call, "the listing goes on and does not move");
+    token = next;
+  } while (token !== undefined);
+  return [...movers].toSorted();
 }
