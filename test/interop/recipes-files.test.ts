@@ -113,7 +113,8 @@ test("a program that can't ask for create-only uploads with its own key, and is 
   const { world, folder } = bench;
   const at = "Programs that put objects themselves";
   const policy = JSON.parse(recipe(at, "json", "Create")) as { -readonly [Key in keyof Policy]: Policy[Key] }; // a policy
-  const [awsLine = "", newRcloneLine = ""] = recipe(at, "sh", "# aws-cli and rclone").split("\n").slice(1);
+  const [awsLine = "", ...rcloneLines] = recipe(at, "sh", "# aws-cli and rclone").split("\n").slice(1);
+  const newRcloneLine = rcloneLines.join("\n");
   const [, minor] = /^rclone v1\.(\d+)/.exec(await bench.shell("rclone version")) ?? [];
   const sendsAcl = Number(minor) <= 60; // as the page says of it
   const rcloneLine = sendsAcl ? newRcloneLine.replace('""', "bucket-owner-full-control") : newRcloneLine;
