@@ -84,7 +84,11 @@ export class Book {
     const inline = version.attributes.metadata.get(STATEMENT_METADATA);
     if (inline !== undefined) return this.#fits(version, host, () => parseInlineStatement(inline, key));
     const beside = this.#zone.versionsOf(key + STATEMENT_SUFFIX);
-    if (beside.some(({ bytes, isUnreadable }) => !isUnreadable && this.#fits(version, host, () => parseStatement(bytes, key))))
+    if (
+      beside.some(
+        ({ bytes, isUnreadable }) => !isUnreadable && this.#fits(version, host, () => parseStatement(bytes, key)),
+      )
+    )
       return true;
     return host.signatures === "optional" && beside.length === 0;
   }

@@ -16,6 +16,8 @@ export interface Crash {
   readonly request: number;
   /** `before`: the request is never sent; `after`: it takes effect, and its answer finds nobody. */
   readonly when: "before" | "after";
+  /** Epoch ms: no more from then on. */
+  readonly untilMs: number;
 }
 
 export interface ConnectionOptions {
@@ -40,6 +42,10 @@ export class Connection {
     this.#options = options;
   }
 
+  get skewMs(): number {
+    return this.#options.skewMs;
+  }
+
   get isKilled(): boolean {
     return this.#killed;
   }
@@ -55,18 +61,12 @@ export class Connection {
   }
 
   /** One request. `effect` is what the store does; what it throws is the store's answer. */
-  call<T>(
-    name: string,
-    store: StoreName,
-    kind: CallKind,
-    signal: AbortSignal,
-    effect: (fate: Fate) => T,
-  ): Promise<T> {
+  call<T>(name: string, store: StoreName, kind: CallKind, signal: AbortSignal, effect: (fate: Fate) => T): Promise<T> {
     if (this.#killed) return NEVER;
     const { clock, weather, random, crash } = this.#options;
     this.requests++;
     this.#options.onRequest(name);
-    const crashes = crash?.request === this.requests ? crash.when : null;
+    const crashes = crash?.request === this.requests && clock.nowMs < crash.untilMs ? crash.when : null;
     if (crashes === "before") {
       this.kill();
       return NEVER;

@@ -153,7 +153,7 @@ export class History {
       clock,
       weather: this.weather,
       random: createRandom(this.seed, `mover ${clock.nowMs}`),
-      crash: crashes ? { request: this.#random.int(1, 80), when } : null,
+      crash: crashes ? { request: this.#random.int(1, 80), when, untilMs: START_MS + this.plan.activeMs } : null,
       skewMs: this.plan.skewMs,
       settings: this.plan.settings,
       truth: this.#truth,

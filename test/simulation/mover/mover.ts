@@ -100,6 +100,7 @@ export class MoverProcess {
       missingAfterMs: settings.missingAfterMs,
       once,
       timing,
+      dropZoneClockMs: () => -connection.skewMs,
       log,
       drain: this.#drain.signal,
       abort: this.#abort.signal,

@@ -75,7 +75,6 @@ function policiesOf(hostNames: readonly string[], foreignHost: string | null): R
     const publicKeys = [signingKeyOf(name).public];
     policies.set(name, { ...base, publicKeys, signatures: "required", foreign: false });
   }
-  if (foreignHost !== null)
-    policies.set(foreignHost, { ...base, publicKeys: [], signatures: "none", foreign: true });
+  if (foreignHost !== null) policies.set(foreignHost, { ...base, publicKeys: [], signatures: "none", foreign: true });
   return policies;
 }

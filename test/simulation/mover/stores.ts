@@ -49,8 +49,7 @@ export function openDropZone(connection: Connection, truth: Truth): DropZoneSour
   return {
     bucket: DROP_ZONE,
     versioned: zone.options.versioned,
-    listPage: (options) =>
-      connection.call("list", "drop-zone", "read", options.signal, () => listPage(truth, options)),
+    listPage: (options) => connection.call("list", "drop-zone", "read", options.signal, () => listPage(truth, options)),
     openVersion: (version, range, signal) =>
       connection.call(`get ${version.key}`, "drop-zone", "body", signal, (fate) =>
         openVersion(connection, truth, version, range, signal, fate),

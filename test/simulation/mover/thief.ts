@@ -65,7 +65,8 @@ export function commit(theft: Theft, host: Host, around: Surroundings): void {
       for (let count = random.int(10, 25); count > 0; count--) putSigned(host, around);
       return;
     case "floods with junk":
-      for (let count = random.int(10, 120); count > 0; count--) createOnly(zone, `${host.name}/junk-${random.next()}`, bytes);
+      for (let count = random.int(10, 120); count > 0; count--)
+        createOnly(zone, `${host.name}/junk-${random.next()}`, bytes);
       return;
     case "uploads without a statement":
       return put(key, bytes, null);
@@ -84,7 +85,11 @@ export function commit(theft: Theft, host: Host, around: Surroundings): void {
     case "replays a statement under another name":
       return put(host.newKey(), bytes, formatStatement(host.state(key, bytes)));
     case "lies in the sequence":
-      return put(key, bytes, formatStatement(host.state(key, bytes, { seq: random.int(2, 1_000), prev: "a".repeat(64) })));
+      return put(
+        key,
+        bytes,
+        formatStatement(host.state(key, bytes, { seq: random.int(2, 1_000), prev: "a".repeat(64) })),
+      );
     case "repeats a number":
       for (let count = 2; count > 0; count--) {
         const other = host.newKey();
@@ -92,7 +97,11 @@ export function commit(theft: Theft, host: Host, around: Surroundings): void {
       }
       return;
     case "chooses names":
-      return put(`${random.pick([host.name, "constructor", "_airlock", "", "__proto__"])}/${random.pick(NAMES)}`, bytes, null);
+      return put(
+        `${random.pick([host.name, "constructor", "_airlock", "", "__proto__"])}/${random.pick(NAMES)}`,
+        bytes,
+        null,
+      );
     case "writes under another host":
       return writeUnderAnother(host, around);
     case "uploads what cannot be read":
@@ -151,7 +160,8 @@ function overwrite({ key, bytes: honest }: Upload, host: Host, around: Surroundi
     const kind = random.int(0, 3);
     if (kind === 0) zone.put(key, random.bytes(random.int(0, 300)));
     else if (kind === 1) zone.put(key + STATEMENT_SUFFIX, Buffer.from(random.pick(JUNK_STATEMENTS)));
-    else zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(honest.length + 1)))));
+    else
+      zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(honest.length + 1)))));
   }
 }
 
