@@ -57,7 +57,7 @@ export interface DaemonOptions extends Tools {
   /** How long a number of a host's sequence may be missing before that is recorded; default: 1 h. */
   readonly missingAfterMs?: number;
   /** Called with each object that has left. */
-  readonly observe?: (moved: Moved, exposureMs: number, releasedAtMs: number) => void;
+  readonly observe?: (moved: Moved, exposureMs: number) => void;
   /** Tells of changes while this runs. `hosts` is by then the same Map with other content. */
   readonly onReload?: (listener: (changes: Changes) => void) => void;
   readonly alerts?: Alerts;
@@ -424,7 +424,7 @@ class Daemon {
   /** @returns the object's exposure, in ms */
   #count(moved: Moved, releasedAtMs: number): number {
     const exposureMs = this.#counts.add(moved, releasedAtMs);
-    this.#options.observe?.(moved, exposureMs, releasedAtMs);
+    this.#options.observe?.(moved, exposureMs);
     return exposureMs;
   }
 

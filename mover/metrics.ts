@@ -30,16 +30,18 @@ export class Metrics {
   readonly #objects = this.#counter("objects_total", "Objects moved since the start", ["host", "set"]);
   readonly #bytes = this.#counter("bytes_total", "Bytes moved since the start", ["host", "set"]);
   readonly #errors = this.#counter("errors_total", "Errors logged since the start, by code", ["code"]);
-  readonly #lastSuccess = this.#gauge("last_success_timestamp_seconds", "When an object was last moved", [
-    "host",
-    "set",
-  ]);
+  readonly #lastSuccess = this.#gauge(
+    "last_success_timestamp_seconds",
+    "When the newest object was complete; 0: never",
+    ["host", "set"],
+  );
   readonly #exposure = new Histogram({
     name: "airlock_exposure_seconds",
     help: "From an object's completion in the drop-zone to its removal from there",
     buckets: EXPOSURE_SECONDS,
     registers: [this.#registry],
   });
+  readonly #overdue = this.#gauge("overdue", "1 when a set did not come in time", ["host", "set"]);
   readonly #held = this.#gauge("held_objects", "Objects held in the drop-zone, by reason", ["host", "reason"]);
   readonly #info = this.#gauge("mover_info", "Always 1", ["mover", "version"]);
   readonly #plain = new Map<string, Gauge>();
@@ -49,12 +51,14 @@ export class Metrics {
     this.#hosts = hosts;
   }
 
-  observe(moved: Moved, exposureMs: number, releasedAtMs: number): void {
+  observe(moved: Moved, exposureMs: number): void {
     const labels = this.#labelsOf(moved);
     this.#objects.inc(labels);
     this.#bytes.inc(labels, moved.version.sizeBytes);
     this.#exposure.observe(exposureMs / 1000);
-    if (moved.disposition !== "duplicate") this.#lastSuccess.set(labels, releasedAtMs / 1000);
+    // of what is expected, the status knows which objects count
+    if (moved.disposition === "duplicate" || this.#hosts.get(labels.host)?.expect.has(labels.set) === true) return;
+    this.#lastSuccess.set(labels, moved.completedAtMs / 1000);
   }
 
   countError(code: Code): void {
@@ -68,12 +72,24 @@ export class Metrics {
     for (const [host, reasons] of Object.entries(status.holds)) {
       for (const [reason, count] of Object.entries(reasons)) this.#held.set({ host, reason }, count);
     }
+    this.#overdue.reset();
+    for (const { host, set, lastAt, overdue } of status.freshness) {
+      this.#overdue.set({ host, set }, overdue ? 1 : 0);
+      this.#lastSuccess.set({ host, set }, lastAt === null ? 0 : secondsOf(lastAt));
+    }
     this.#set("start_time_seconds", "When this process started", secondsOf(status.startedAt));
     this.#set("status_timestamp_seconds", "When these figures were taken", secondsOf(status.updatedAt));
     if (status.lastSweepAt !== null) {
       this.#set("last_sweep_timestamp_seconds", "When the drop-zone was last listed", secondsOf(status.lastSweepAt));
     }
     this.#set("moves_under_way", "Objects that are being moved", status.underWay);
+    this.#set("backlog_waiting", "Objects that wait for their turn", status.backlog.waiting);
+    this.#set("backlog_to_retry", "Objects whose last try failed", status.backlog.toRetry);
+    this.#set(
+      "backlog_unlisted",
+      "1 while the drop-zone holds more than one sweep shows",
+      status.backlog.wholeSeen ? 0 : 1,
+    );
     this.#set("ledger_segment", "The newest segment of the ledger", status.ledger.segment);
     this.#set("ledger_entries", "Entries in the ledger", status.ledger.index);
     this.#set("memory_used_bytes", "Reserved by moves under way", status.memoryUsedBytes);

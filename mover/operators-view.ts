@@ -86,8 +86,8 @@ export class OperatorsView implements Alerts {
     for (const webhook of this.#webhooks.values()) webhook.raise(alert);
   }
 
-  observe(moved: Moved, exposureMs: number, releasedAtMs: number): void {
-    this.#metrics.observe(moved, exposureMs, releasedAtMs);
+  observe(moved: Moved, exposureMs: number): void {
+    this.#metrics.observe(moved, exposureMs);
   }
 
   /** About once a second. @throws what keeps the status file from being written */

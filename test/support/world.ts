@@ -48,6 +48,8 @@ export interface WorldOptions {
   /** Further lines of the mover's configuration for each host, such as `foreign: true`. */
   readonly hostOptions?: string;
   readonly clock?: () => number;
+  /** What requests are held against, and the Date header tells; default: `clock`. */
+  readonly signingClock?: () => number;
   /** The drop-zone's events go to a queue, and the mover takes them; the drop-zone itself is listed at `sweep`. */
   readonly events?: { readonly sweep: string };
 }
@@ -113,6 +115,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const server = await startS3Server({
     dir: join(dir, "store"),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.signingClock === undefined ? {} : { signingClock: options.signingClock }),
   });
   stack.defer(() => server.close());
   const { versioned = true, hosts = ["web1"] } = options;

@@ -9,8 +9,12 @@ export interface Daemon extends Running {
   logged(event: string, matches?: (line: LogLine) => boolean): Promise<LogLine>;
 }
 
-export function startDaemon(world: World, args: readonly string[] = ["run"]): Daemon {
-  const running = world.start("mover", args);
+export function startDaemon(
+  world: World,
+  args: readonly string[] = ["run"],
+  env: Readonly<Record<string, string>> = {},
+): Daemon {
+  const running = world.start("mover", args, { env });
   const { stderr } = running.process;
   if (stderr === null) throw new Error("standard error is a pipe");
   const seen: LogLine[] = [];
