@@ -120,10 +120,10 @@ export function openSetState({ database, bucket, host, owner }: SetStateOptions)
       .all(bucket, host, ...values)
       .map(toMade);
   const remove = (id: string): void => void sql.prepare("DELETE FROM run WHERE id = ?").run(id);
+  // asked of each file of a folder, at each look
+  const selectPhase = sql.prepare(`SELECT id, phase, owner FROM run WHERE ${OF_SET} AND file = ? AND identity = ?`);
   const phaseOf = (set: string, { file, identity }: FileIdentity): Row | undefined =>
-    sql
-      .prepare(`SELECT id, phase, owner FROM run WHERE ${OF_SET} AND file = ? AND identity = ?`)
-      .get(bucket, host, set, file, identity);
+    selectPhase.get(bucket, host, set, file, identity);
   const donePlan = (id: string): void => {
     const planOf = "SELECT bucket, host, name, planned FROM run WHERE id = ?";
     sql.prepare(`DELETE FROM planned WHERE (bucket, host, name, due) IN (${planOf})`).run(id);

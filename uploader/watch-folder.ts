@@ -51,15 +51,18 @@ export function watchFolder(set: string, { folder, after, settleMs }: WatchSet, 
   const troubled = new Map<string, { failures: number; untilMs: number }>();
   let looks = 0;
 
+  const isTaken = (file: FileIdentity): boolean => {
+    const phase = sets.readFile(set, file);
+    if (phase === "kept" && after === "delete") removeFile(folder, file, runner, set);
+    return phase === "waiting" || phase === "stored" || phase === "kept";
+  };
   /** Whether it may be taken now; null: there is nothing to be taken. */
   const judge = (file: string, info: BigIntStats): "settled" | "unsettled" | "no-room" | null => {
     const identity = identityOf(info);
-    const phase = sets.readFile(set, { file, identity });
-    if (phase === "kept" && after === "delete") removeFile(folder, { file, identity }, runner, set);
-    if (phase === "waiting" || phase === "stored" || phase === "kept") return null;
     const now = timing.now();
-    if ((troubled.get(file)?.untilMs ?? 0) > now) return null;
     const former = observed.get(file);
+    if (former?.identity !== identity && isTaken({ file, identity })) return null;
+    if ((troubled.get(file)?.untilMs ?? 0) > now) return null;
     if (former === undefined && observed.size >= MAX_OBSERVED) return "no-room";
     if (former?.identity !== identity) {
       observed.set(file, { identity, sinceMs: now, look: looks });
