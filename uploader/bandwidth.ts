@@ -3,19 +3,14 @@ import type { Timing } from "../shared/retry.ts";
 /** What may be sent at once after a pause; small enough that a limit is kept within any second. */
 const BURST_MS = 250;
 
-/**
- * Lets bytes pass at a rate: resolves when so many more may go. One for all streams that share a limit.
- * @param bytesPerSecond null: no limit
- */
+/** Lets bytes pass at a rate: resolves when so many more may go. One for all transfers that share a limit. */
 export function limitBandwidth(
-  bytesPerSecond: number | null,
+  bytesPerSecond: number,
   timing: Timing,
-  signal: AbortSignal,
-): (sizeBytes: number) => Promise<void> {
+): (sizeBytes: number, signal: AbortSignal) => Promise<void> {
   /** When all that has passed would have been sent at exactly the rate. */
   let paidUntilMs = 0;
-  return async (sizeBytes) => {
-    if (bytesPerSecond === null) return;
+  return async (sizeBytes, signal) => {
     const now = timing.now();
     paidUntilMs = Math.max(paidUntilMs, now - BURST_MS) + (sizeBytes / bytesPerSecond) * 1000;
     if (paidUntilMs > now) await timing.sleep(paidUntilMs - now, signal);

@@ -15,8 +15,8 @@ export interface ByteReader extends AsyncDisposable {
 
 export interface ByteReaderOptions {
   readonly signal: AbortSignal;
-  /** Sees each piece before it is handed out: progress, bandwidth. */
-  readonly onBytes: (sizeBytes: number) => void | Promise<void>;
+  /** Sees each piece before it is handed out: progress. */
+  readonly onBytes: (sizeBytes: number) => void;
 }
 
 /**
@@ -55,7 +55,7 @@ export function readBytes(
         filled += taken.length;
         sizeBytes += taken.length;
         hash.update(taken);
-        await onBytes(taken.length);
+        onBytes(taken.length);
       }
       return filled;
     },

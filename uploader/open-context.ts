@@ -3,6 +3,7 @@ import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
 import { openDropZoneWriter } from "../shared/s3/drop-zone-writer.ts";
+import { limitBandwidth } from "./bandwidth.ts";
 import type { UploaderConfig } from "./config.ts";
 import type { PublishContext } from "./publish-context.ts";
 import { openState } from "./state.ts";
@@ -23,7 +24,9 @@ export async function openContext(
   await using opening = new AsyncDisposableStack();
   const { host, spool: spoolFolder } = config;
   const state = opening.use(openState({ spoolFolder, bucket: config.dropZone.bucket, host, owner }));
-  const writer = opening.use(await openDropZoneWriter(config.dropZone));
+  const { bandwidthBytesPerSecond: rate } = config;
+  const pace = rate === null ? null : limitBandwidth(rate, timing);
+  const writer = opening.use(await openDropZoneWriter(config.dropZone, { pace }));
   const stack = opening.move();
   return {
     context: {

@@ -18,8 +18,8 @@ export interface PublishContext {
   readonly log: Log;
   readonly timing: Timing;
   readonly signal: AbortSignal;
-  /** Called for each piece of stored bytes before it goes on: progress and bandwidth. */
-  readonly onBytes: (sizeBytes: number) => void | Promise<void>;
+  /** Called for each piece of stored bytes as it is read to be sent: progress. */
+  readonly onBytes: (sizeBytes: number) => void;
   /** How long to go on with one request; by default, for the length of an ordinary outage. */
   readonly retry?: Attempts;
 }

@@ -88,7 +88,7 @@ async function readWhole({ object, file, context }: Work): Promise<Uint8Array> {
   if (bytes.length !== object.sizeBytes || createHash("sha256").update(bytes).digest("hex") !== object.sha256) {
     throw damaged(object.id, "its digest is another");
   }
-  await context.onBytes(bytes.length);
+  context.onBytes(bytes.length);
   return bytes;
 }
 

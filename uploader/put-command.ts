@@ -3,8 +3,6 @@ import { AirlockError } from "../shared/errors.ts";
 import { isSetName } from "../shared/names.ts";
 import { printable } from "../shared/printable.ts";
 import { startProgress, type Progress } from "../shared/progress.ts";
-import { realTiming } from "../shared/retry.ts";
-import { limitBandwidth } from "./bandwidth.ts";
 import { CHECK_SET, readUploaderConfig, type UploaderConfig } from "./config.ts";
 import type { Encoding } from "./encode.ts";
 import { openContext } from "./open-context.ts";
@@ -41,12 +39,8 @@ export async function runPut(
     stdin,
     log,
   });
-  const pass = limitBandwidth(config.bandwidthBytesPerSecond, realTiming, signal);
   let progress: Progress | null = null;
-  const onBytes = (sizeBytes: number): Promise<void> => {
-    progress?.add(sizeBytes);
-    return pass(sizeBytes);
-  };
+  const onBytes = (sizeBytes: number): void => progress?.add(sizeBytes);
   await using opened = await openContext(config, owner, io, onBytes);
   await using begun = await given.begin(signal);
   const { source } = begun;

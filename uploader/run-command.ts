@@ -1,7 +1,6 @@
 import type { Io } from "../shared/cli.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
 import { runAgent } from "./agent.ts";
-import { limitBandwidth } from "./bandwidth.ts";
 import { readUploaderConfig } from "./config.ts";
 import { openRunner } from "./open-runner.ts";
 
@@ -12,8 +11,7 @@ const NOTIFY_LIMIT_MS = 5_000;
 export async function runRun(io: Io, owner: string, timing: Timing = realTiming): Promise<void> {
   const config = await readUploaderConfig(io.configFile);
   const { drain } = io;
-  const onBytes = limitBandwidth(config.bandwidthBytesPerSecond, timing, io.abort);
-  await using runner = await openRunner({ config, owner, io, onBytes, timing });
+  await using runner = await openRunner({ config, owner, io, onBytes: () => undefined, timing });
   await runAgent(runner, { drain });
   await runner.notifier.settle(NOTIFY_LIMIT_MS);
 }

@@ -4,7 +4,6 @@ import type { Log } from "../shared/log.ts";
 import { printable } from "../shared/printable.ts";
 import { startProgress, type Progress } from "../shared/progress.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
-import { limitBandwidth } from "./bandwidth.ts";
 import { readUploaderConfig, type UploaderConfig } from "./config.ts";
 import { openRunner, type Runner } from "./open-runner.ts";
 import type { Published, UploadSource } from "./publish-context.ts";
@@ -26,11 +25,7 @@ export async function runRunSet(set: string, io: Io, owner: string, timing: Timi
   const config = await readUploaderConfig(io.configFile);
   const setConfig = findSet(set, config);
   const show = createShow(io);
-  const pass = limitBandwidth(config.bandwidthBytesPerSecond, timing, io.abort);
-  const onBytes = (sizeBytes: number): Promise<void> => {
-    show.add(sizeBytes);
-    return pass(sizeBytes);
-  };
+  const onBytes = (sizeBytes: number): void => show.add(sizeBytes);
   const { env, kill, stdin, abort } = io;
   const held: (() => void)[] = [];
   const own = { env, kill, stdin, abort, log: isQuiet(io) ? holdInfo(io.log, held) : io.log };

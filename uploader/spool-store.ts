@@ -43,7 +43,7 @@ export async function storeInSpool(
   const begun = context.timing.now();
   // Bytes on their way to the disk are no transfer; those that go straight through are.
   let isTransfer = false;
-  const onBytes = (sizeBytes: number): void | Promise<void> => (isTransfer ? context.onBytes(sizeBytes) : undefined);
+  const onBytes = (sizeBytes: number): void => (isTransfer ? context.onBytes(sizeBytes) : undefined);
   await using reader = readBytes((signal) => source.open(signal), { signal: context.signal, onBytes });
   const { id, waiting } = await write(source, note, reader, parts, context);
   if (waiting !== null) return waiting;
@@ -170,7 +170,7 @@ function readFileFirst(
     const { bytesRead } = await file.read(target, 0, Math.min(target.length, fileBytes - position), position);
     if (bytesRead === 0) throw new RangeError("the spool's file is shorter than what was written");
     position += bytesRead;
-    await context.onBytes(bytesRead);
+    context.onBytes(bytesRead);
     // the room is for others from here on
     if (position === fileBytes) await onFileRead();
     return bytesRead;

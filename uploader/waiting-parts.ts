@@ -8,7 +8,7 @@ import type { WaitingTable } from "./waiting-table.ts";
 
 /** Slices of a file take next to no memory. */
 const PARTS_AT_ONCE = 4;
-const PACE_BYTES = 256 * 1024;
+const READ_BYTES = 1024 * 1024;
 
 interface Part extends Omit<FileSlice, "file"> {
   readonly number: number;
@@ -56,7 +56,7 @@ async function sendPart(
 ) {
   const { signal, onBytes, writer } = context;
   const { number, length } = part;
-  for (let passed = 0; passed < length; passed += PACE_BYTES) await onBytes(Math.min(PACE_BYTES, length - passed));
+  onBytes(length);
   const attempt = async () => {
     try {
       return await writer.uploadPart(upload, number, { file, ...part }, signal);
@@ -70,7 +70,7 @@ async function sendPart(
 }
 
 async function readThrough({ offset, length }: Part, object: WaitingObject, file: FileHandle): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(length, 4 * PACE_BYTES));
+  const buffer = Buffer.allocUnsafe(Math.min(length, READ_BYTES));
   for (let done = 0; done < length;) {
     const { bytesRead } = await file
       .read(buffer, 0, Math.min(buffer.length, length - done), offset + done)

@@ -4,7 +4,14 @@ import type { StoreConfig } from "../config/store-config.ts";
 import { credentialsConfig } from "./credentials.ts";
 import { guardCredentials } from "./guard-credentials.ts";
 import { toStoreError, type Call, type CallKind } from "./errors.ts";
-import { DEFAULT_MAX_CONNECTIONS, DEFAULT_TIMEOUTS, openNetwork, type Network, type Timeouts } from "./network.ts";
+import {
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_TIMEOUTS,
+  openNetwork,
+  type Network,
+  type Pace,
+  type Timeouts,
+} from "./network.ts";
 import { createRequestHandler, originOf } from "./request-handler.ts";
 import { DEFAULT_RETRY, retry, systemRetryTools, type RetryPolicy, type RetryTools } from "./retry.ts";
 import { openHttpTransport, type BucketAddress } from "./transport-http.ts";
@@ -18,6 +25,8 @@ export interface S3Options {
   readonly integrity?: Integrity;
   readonly timeouts?: Partial<Timeouts>;
   readonly maxConnections?: number;
+  /** null, as by default: bodies are sent as fast as they go. */
+  readonly pace?: Pace | null;
   readonly retry?: RetryPolicy;
   readonly retryTools?: RetryTools;
   readonly now?: () => Date;
@@ -43,7 +52,7 @@ export interface S3Store extends AsyncDisposable {
 
 export async function openS3(config: StoreConfig, options: S3Options = {}): Promise<S3Store> {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const network = openNetwork(timeouts, options.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
+  const network = openNetwork(timeouts, options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, options.pace ?? null);
   const client = createClient(config, network);
   const { bucket, region } = config;
   const now = options.now ?? (() => new Date());

@@ -21,6 +21,12 @@ export const DEFAULT_MAX_CONNECTIONS = 64;
 /** An answer to anything but a GET of an object: listings of 1,000 keys of 1,024 bytes, all of them encoded, fit. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
+/** Resolves when so many more bytes of requests' bodies may be sent; one for all connections. */
+export type Pace = (sizeBytes: number, signal: AbortSignal) => Promise<void>;
+
+/** What is sent at a time under a {@link Pace}: small, so that each of many slow senders is seen to go on. */
+const PACED_BYTES = 16 * 1024;
+
 export interface HttpRequest {
   /** `https://host:port` */
   readonly origin: string;
@@ -62,7 +68,7 @@ class OversizeBodyError extends Error {
   readonly code = "OVERSIZE_BODY";
 }
 
-export function openNetwork(timeouts: Timeouts, maxConnections: number): Network {
+export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pace | null = null): Network {
   const options = {
     connections: maxConnections,
     headersTimeout: timeouts.idleMs,
@@ -77,6 +83,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
   const clock = new ClockOffset();
 
   async function send({ origin, method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    if (pace !== null && body !== null && isSentWhole(body)) await pace(body.length, signal);
     const flat: string[] = [];
     for (const [name, value] of headers) if (name !== "host" && name !== "content-length") flat.push(name, value);
     if (body !== null) flat.push("content-length", String(body.length));
@@ -87,7 +94,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
       path,
       headers: flat,
       signal,
-      body: isSentWhole(body) ? body : Readable.from(readPieces(body), { objectMode: false }),
+      body: isSentWhole(body) ? body : Readable.from(piecesOf(body, signal), { objectMode: false }),
     });
     answer.body.on("error", ignore);
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
@@ -99,6 +106,10 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
     if (response.status >= 200 && response.status < 300) return response;
     const text = Buffer.from(await readPrefix(response.body, MAX_ERROR_BYTES)).toString("utf8");
     throw new StoreAnswer({ status: response.status, headers: response.headers, body: text, receivedAt: new Date() });
+  }
+
+  function piecesOf(body: PartBody, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return pace === null ? readPieces(body) : slowDown(readPieces(body), pace, signal);
   }
 
   async function sendAndRead(request: HttpRequest): Promise<{ response: HttpResponse; body: Uint8Array }> {
@@ -162,6 +173,20 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number): Network
       await Promise.all([direct.destroy(), proxied.destroy()]);
     },
   };
+}
+
+async function* slowDown(
+  pieces: AsyncIterable<Uint8Array>,
+  pace: Pace,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length; start += PACED_BYTES) {
+      const slice = piece.subarray(start, start + PACED_BYTES);
+      await pace(slice.length, signal);
+      yield slice;
+    }
+  }
 }
 
 /** Larger bodies are sent in pieces, so that each piece counts as progress. */

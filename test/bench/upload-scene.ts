@@ -1,13 +1,15 @@
 /**
- * What a benchmark of the uploader runs on: a bucket in versitygw, which takes bytes with a fraction of the CPU time
- * that the programs under test spend on them; the uploader's program as a user starts it, and the pipeline that people
- * build without Airlock. Both have the same key.
+ * What a benchmark of the uploader runs on: a bucket in versitygw, which spends as much CPU time on what the one side
+ * sends as on the other's; the uploader as its package installs it, and the pipeline that people build without Airlock.
+ * Both have the same key.
  */
 import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import { formatSigningKey, generateSigningKey } from "../../shared/keys.ts";
 import { BENCH_PEERS } from "../servers/bench-peers.ts";
@@ -17,7 +19,7 @@ import { TOOLS } from "../servers/tools.ts";
 import { versitygw } from "../servers/versitygw.ts";
 import { runTimed, type ProgramRun } from "./timed-program.ts";
 
-const UPLOADER_MAIN = fileURLToPath(new URL("../../uploader/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const RUN_TIMEOUT_MS = 5 * 60_000;
 
 export interface UploadScene extends AsyncDisposable {
@@ -37,6 +39,7 @@ export async function startUploadScene(signal: AbortSignal): Promise<UploadScene
   await account.createBucket(bucket);
   const store = { account, bucket, region };
   stack.defer(() => emptyBucket(store));
+  const program = await buildUploader(folder, signal);
   const recipient = await identityToRecipient(await generateIdentity());
   const configFile = await writeConfig(folder, store, recipient);
   const { accessKeyId, secretAccessKey } = account.owner;
@@ -51,8 +54,7 @@ export async function startUploadScene(signal: AbortSignal): Promise<UploadScene
   const owned = stack.move();
   return {
     folder,
-    putFile: (file) =>
-      run(process.execPath, [UPLOADER_MAIN, "--config", configFile, "put", file, "--set", "bench"], {}),
+    putFile: (file) => run(program, ["--config", configFile, "put", file, "--set", "bench"], {}),
     pipeFile: (file) =>
       run("bash", ["-o", "pipefail", "-c", PIPELINE, "bash", file, recipient, bucket], {
         AGE: TOOLS.age,
@@ -64,6 +66,14 @@ export async function startUploadScene(signal: AbortSignal): Promise<UploadScene
 }
 
 const PIPELINE = `zstd -3 --quiet --stdout "$1" | "$AGE" -r "$2" | "$MC" --quiet pipe "store/$3/piped.zst.age"`;
+
+/** The package's program, compiled, with this checkout's dependencies. */
+async function buildUploader(folder: string, signal: AbortSignal): Promise<string> {
+  const target = join(folder, "package");
+  await promisify(execFile)(process.execPath, [join(ROOT, "scripts/build-package.ts"), target], { signal });
+  await symlink(join(ROOT, "node_modules"), join(target, "node_modules"));
+  return join(target, "uploader/main.js");
+}
 
 interface Store {
   readonly account: StoreAccount;
