@@ -127,7 +127,7 @@ export async function playRounds(world: World): Promise<Rounds> {
     if ((await program.said("recovered")) !== null) {
       if (killAfter?.event !== "up") await assertRecovered();
       if (killAfter?.event === "recovered") timer = setTimeout(kill, killAfter.ms);
-      if (write !== undefined) armKill(world, write, program.process);
+      if (write !== undefined) armKill(world, write, program);
       begunMs = performance.now();
       program.process.stdin.write("go\n");
     }
@@ -157,14 +157,15 @@ export async function playRounds(world: World): Promise<Rounds> {
   };
 }
 
-function armKill(world: World, { rule, when }: NonNullable<Round["write"]>, program: Program["process"]): void {
+function armKill(world: World, { rule, when }: NonNullable<Round["write"]>, program: Program): void {
   const run = async (): Promise<void> => {
-    program.kill("SIGKILL");
-    if (program.exitCode === null && program.signalCode === null) await once(program, "exit");
+    program.process.kill("SIGKILL");
+    await program.ended;
   };
   world.server.faults.add({ ...rule, times: 1, fault: { kind: "hook", when, run } });
-  // A request that has arrived takes effect though its sender is gone, unless it is lost on the way.
-  if (when === "before") world.server.faults.add({ ...rule, times: 1, fault: { kind: "reset", when } });
+  // A request that has arrived takes effect though its sender is gone, unless something prevents it.
+  const prevention = { kind: "error", when, status: 500, code: "InternalError" } as const;
+  if (when === "before") world.server.faults.add({ ...rule, times: 1, fault: prevention });
 }
 
 type Program = ReturnType<typeof start>;
