@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { compareTrees } from "../demo/compare-trees.ts";
 import type { Policy } from "../../shared/policies.ts";
-import { until } from "../servers/processes.ts";
-import { openBench, recipe, type Bench } from "./recipes.ts";
+import { openBench, recipe, watchUntilTaken } from "./recipes.ts";
 import { fetchObject, requirePrograms, run } from "./support.ts";
 
 test("git: a bundle of all branches and tags, cloned again with Airlock and without", async () => {
@@ -56,19 +55,6 @@ test("/etc: a folder with its modes, restored with Airlock and without", async (
   await bench.shell(recipe(at, "sh", "# without Airlock"));
   await compareTrees(etc, join(bench.folder, "restored", etc.slice(1)));
 });
-
-/** Runs the agent on these sets until the watched folder is empty: what was there is in the drop-zone then. */
-async function watchUntilTaken(bench: Bench, sets: string, folder: string): Promise<void> {
-  const config = join(bench.folder, "agent.yaml");
-  await writeFile(config, `${await readFile(bench.world.uploaderConfig("web1"), "utf8")}\n${sets}`);
-  const agent = bench.world.start("uploader", ["--config", config, "run"]);
-  const isEmpty = await until(async () => (await readdir(folder)).length === 0, 60_000);
-  agent.process.kill("SIGTERM");
-  const { exit, stderr } = await agent.ended;
-  assert.ok(isEmpty, stderr);
-  assert.equal(exit, 0, stderr);
-  await bench.move();
-}
 
 test("logs: what logrotate has finished is stored by the agent, and deleted after that", async () => {
   await requirePrograms(["logrotate", "--version"]);

@@ -1,10 +1,11 @@
 /** docs/recipes.md as something that can be run: its blocks as they stand there, with the test's own paths in place. */
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { until } from "../servers/processes.ts";
 import { TOOLS } from "../servers/tools.ts";
 import { root, startWorld, type World, type WorldOptions } from "../support/world.ts";
 import { fetchObject, makeIdentity, requirePrograms, RESTORE_PROGRAMS, run } from "./support.ts";
@@ -121,4 +122,17 @@ export async function openBench(path: readonly string[] = [], options: WorldOpti
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Runs the agent on these sets until the watched folder is empty: what was there is in the drop-zone then. */
+export async function watchUntilTaken(bench: Bench, sets: string, folder: string): Promise<void> {
+  const config = join(bench.folder, "agent.yaml");
+  await writeFile(config, `${await readFile(bench.world.uploaderConfig("web1"), "utf8")}\n${sets}`);
+  const agent = bench.world.start("uploader", ["--config", config, "run"]);
+  const isEmpty = await until(async () => (await readdir(folder)).length === 0, 60_000);
+  agent.process.kill("SIGTERM");
+  const { exit, stderr } = await agent.ended;
+  assert.ok(isEmpty, stderr);
+  assert.equal(exit, 0, stderr);
+  await bench.move();
 }

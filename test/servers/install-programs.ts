@@ -1,5 +1,5 @@
-/** The three ways in which servers and tools come onto the machine. Each says whether it had to do anything. */
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+/** The ways in which servers and tools come onto the machine. Each says whether it had to do anything. */
+import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "./cache.ts";
 import { canRun, runProgram } from "./run-program.ts";
@@ -93,6 +93,35 @@ export async function installDebianPackages(packages: readonly string[]): Promis
   if (!(await canRun("apt-cache", ["show", ...missing]))) await apt("update");
   await apt("install", "--no-install-recommends", ...missing);
   return `${missing.join(", ")}: installed`;
+}
+
+/**
+ * Unpacks Debian packages into a folder of their own: for programs whose package would change the system they run on.
+ * @param packages by name, or the beginning of one that the first package depends on
+ */
+export async function unpackDebianPackages(packages: readonly [string, ...string[]], folder: string): Promise<string> {
+  if (await exists(folder)) return `${folder}: already there`;
+  const [first, ...others] = packages;
+  if (!(await canRun("apt-get", ["--version"])))
+    throw new Missing(`${first} is unpacked from Debian's package and there is no apt-get here`);
+  if (!(await canRun("apt-cache", ["show", first]))) {
+    throw new Missing(`${first} is not among the packages that apt knows: run "apt-get update" as root`);
+  }
+  const depends = await runProgram("apt-cache", ["depends", "--important", first]);
+  const names = Array.from(depends.matchAll(/Depends: ([a-z0-9.+-]+)/g), ([, name = ""]) => name);
+  const wanted = [first, ...others.map((start) => names.find((name) => name.startsWith(start)) ?? start)];
+  await mkdir(dirname(folder), { recursive: true });
+  const scratch = await mkdtemp(join(cacheFolder(), "deb-"));
+  try {
+    await runProgram("apt-get", ["--quiet", "download", ...wanted], { cwd: scratch, timeoutMs: INSTALL_TIMEOUT_MS });
+    const unpacked = join(scratch, "unpacked");
+    const files = (await readdir(scratch)).filter((name) => name.endsWith(".deb"));
+    for (const file of files) await runProgram("dpkg-deb", ["--extract", join(scratch, file), unpacked]);
+    await rename(unpacked, folder);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return `${folder}: unpacked`;
 }
 
 async function isInstalled(name: string): Promise<boolean> {

@@ -6,6 +6,7 @@ const run = promisify(execFile);
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly timeoutMs?: number;
+  readonly cwd?: string;
 }
 
 /** Runs a program to its end and returns its stdout; an exit other than 0 throws with the end of what it printed. */
@@ -13,6 +14,7 @@ export async function runProgram(command: string, args: readonly string[], optio
   try {
     const { stdout } = await run(command, args, {
       env: options.env ?? process.env,
+      cwd: options.cwd,
       timeout: options.timeoutMs ?? 60_000,
       maxBuffer: 64 * 1024 * 1024,
     });

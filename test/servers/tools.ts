@@ -3,9 +3,16 @@
  * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders; and what the recipes
  * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, aws, rclone.
  */
-import { join } from "node:path";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { installFolder } from "./cache.ts";
-import { installDebianPackages, installGoProgram, installPythonPackage } from "./install-programs.ts";
+import {
+  installDebianPackages,
+  installGoProgram,
+  exists,
+  installPythonPackage,
+  unpackDebianPackages,
+} from "./install-programs.ts";
 import { canRun } from "./run-program.ts";
 
 const AGE_VERSION = "v1.3.2";
@@ -13,12 +20,19 @@ const S3CMD_VERSION = "2.4.0";
 const age = installFolder("age", AGE_VERSION);
 const s3cmd = installFolder("s3cmd", S3CMD_VERSION);
 
+/** Its package would bring Debian's newest systemd along. */
+const journalRemote = installFolder("systemd-journal-remote", "debian");
+
 /** Paths to run; all others are the system's. */
 export const TOOLS = {
   age: join(age, "age"),
   ageKeygen: join(age, "age-keygen"),
   s3cmd: join(s3cmd, "bin", "s3cmd"),
+  /** With {@link JOURNAL_LIBRARIES} in LD_LIBRARY_PATH. */
+  journalRemote: join(journalRemote, "usr/lib/systemd/systemd-journal-remote"),
 } as const;
+
+export const JOURNAL_LIBRARIES = join(journalRemote, "libraries");
 
 /** By program: what one system has in a package of its own, another has in its base. */
 export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new Map([
@@ -37,6 +51,7 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["sqlite3", () => installSystemProgram("sqlite3", "sqlite3")],
   ["git", () => installSystemProgram("git", "git")],
   ["logrotate", () => installSystemProgram("logrotate", "logrotate")],
+  ["systemd-journal-remote", installJournalRemote],
   ["aws", () => installSystemProgram("aws", "awscli")],
   ["rclone", () => installSystemProgram("rclone", "rclone")],
 ]);
@@ -44,4 +59,19 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
 async function installSystemProgram(program: string, debianPackage: string): Promise<string> {
   if (await canRun(program, ["--version"])) return "already there";
   return installDebianPackages([debianPackage]);
+}
+
+/** Where Debian's packages put things differs by release and architecture. */
+async function installJournalRemote(): Promise<string> {
+  const packages = ["systemd-journal-remote", "libsystemd-shared", "libmicrohttpd"] as const;
+  const done = await unpackDebianPackages(packages, journalRemote);
+  await mkdir(JOURNAL_LIBRARIES, { recursive: true });
+  await mkdir(dirname(TOOLS.journalRemote), { recursive: true });
+  for (const path of await readdir(journalRemote, { recursive: true })) {
+    const name = basename(path);
+    const to = name === "systemd-journal-remote" ? TOOLS.journalRemote : join(JOURNAL_LIBRARIES, name);
+    const isWanted = /\.so(\.|$)/.test(name) || path.endsWith("lib/systemd/systemd-journal-remote");
+    if (isWanted && !(await exists(to))) await copyFile(join(journalRemote, path), to);
+  }
+  return done;
 }
