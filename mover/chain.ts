@@ -219,7 +219,8 @@ function enterNumber(
   const hole = epoch.holes[index];
   if (hole === undefined) return "again";
   const lateMs = completedAtMs - hole.shownByMs;
-  if (withObject && lateMs > REORDERED_MS) report("reordered", `it came ${Math.round(lateMs / 1000)} s after a higher number`);
+  if (withObject && lateMs > REORDERED_MS)
+    report("reordered", `it came ${Math.round(lateMs / 1000)} s after a higher number`);
   const rest = [
     { ...hole, last: seq - 1 },
     { ...hole, first: seq + 1 },
