@@ -37,8 +37,9 @@ export function declareCommands(program: Command, io: Io, pid: number, monotonic
 
   program
     .command("status")
-    .description("what the daemon last said of itself: hosts, exposure, holds")
+    .description("what the daemon last said of itself: hosts, freshness, exposure, holds, backlog")
     .option("--holds", "list what is held, up to 100 objects per host and reason")
+    .option("--watch", "again about every second, until Ctrl-C")
     .action((options: StatusOptions) => runStatus(io, options));
 
   program

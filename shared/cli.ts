@@ -10,7 +10,7 @@ import { errorValue, formatError } from "./output.ts";
 import { listenForSignals, type Shutdown, type SignalSource } from "./shutdown.ts";
 
 type InputStream = Readable & { readonly isTTY?: boolean };
-type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** The part of `process` that is used here. */
 export interface ProgramProcess extends SignalSource {

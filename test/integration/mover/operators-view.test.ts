@@ -3,12 +3,16 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { appendFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { z } from "zod";
 import { DROP_ZONE, startWorld, VAULT, type World } from "../../support/world.ts";
 import { readLedger } from "./craft.ts";
 import { startDaemon } from "./daemon.ts";
 import { startWebService, type Visit } from "./web-service.ts";
+
+const statusLine = z.looseObject({ updatedAt: z.string(), objects: z.number() });
 
 const SECRET = "s3cret-token";
 
@@ -78,6 +82,27 @@ describe("what operators see", { concurrency: 2 }, () => {
       metrics.get('airlock_last_success_timestamp_seconds{host="web1",set="files"}'),
       "the ledger remembers",
     );
+  });
+
+  test("status --watch: each new status as it comes, until Ctrl-C, which is a good end", async () => {
+    await using world = await startWorld({ poll: "50ms" });
+    const watching = world.start("mover", ["--json", "status", "--watch"]);
+    const { stdout } = watching.process;
+    assert.ok(stdout !== null);
+    const lines = createInterface(stdout)[Symbol.asyncIterator]();
+    const next = async () => statusLine.parse(JSON.parse(String((await lines.next()).value)));
+    const daemon = startDaemon(world); // the other one waits for its first word
+    const first = await next();
+    const { key } = await world.putSigned("web1", randomBytes(1000));
+    await daemon.logged("object-archived", (line) => line.key === key);
+    let latest = await next();
+    assert.ok(latest.updatedAt > first.updatedAt);
+    while (latest.objects === 0) latest = await next();
+    assert.equal(latest.objects, 1);
+    watching.process.kill("SIGINT");
+    const { exit, stderr } = await watching.ended;
+    assert.deepEqual([exit, stderr], [0, ""]);
+    await stop(daemon);
   });
 
   test("heartbeat: beats once sweeps go well, and not before", async () => {
