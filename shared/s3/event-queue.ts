@@ -11,6 +11,7 @@ import { AirlockError } from "../errors.ts";
 import { credentialsConfig } from "./credentials.ts";
 import { toStoreError } from "./errors.ts";
 import { DEFAULT_TIMEOUTS, openNetwork, type Timeouts } from "./network.ts";
+import { guardCredentials } from "./guard-credentials.ts";
 import { createRequestHandler } from "./request-handler.ts";
 
 /** SQS's limit for one request of any kind. */
@@ -60,6 +61,7 @@ export function openEventQueue(
     maxAttempts: 1,
     requestHandler: createRequestHandler(network),
   });
+  client.config.credentials = guardCredentials(client.config.credentials);
   const QueueUrl = queueUrl;
   const VisibilityTimeout = Math.ceil(visibilityMs / 1000);
 

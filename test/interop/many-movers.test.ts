@@ -23,9 +23,10 @@ test("three movers, killed at random, behind SNS: nothing is lost or archived tw
     const queue = await account.createQueue(`airlock-${number}`);
     await subscribeQueue(sns, topic, queue.arn, number === 3); // one without SNS's envelope
     const policy = moverDropZonePolicy({ bucket: DROP_ZONE, secureTransport: false, versioned: true });
-    // moto asks for the batch actions by name, which AWS does not know, and for no queue's ARN
-    const sqs = { Sid: "Events", Effect: "Allow", Action: "sqs:*", Resource: "*" } as const;
-    const policies = [{ ...policy, Statement: [...policy.Statement, sqs] }];
+    // moto asks for actions that AWS does not: SQS's batches by name, without the queue's ARN, and s3:DeleteObject for
+    // a batch of versions
+    const more = { Sid: "Moto", Effect: "Allow", Action: ["sqs:*", "s3:DeleteObject"], Resource: "*" } as const;
+    const policies = [{ ...policy, Statement: [...policy.Statement, more] }];
     queues.push({ queue, mover: await account.createUser(`mover-${number}`, DROP_ZONE, policies) });
   }
   const owner = new S3Client({
