@@ -116,7 +116,7 @@ describe("drainSpool", () => {
     assert.deepEqual(failed, [], "an outage is no failure");
     const longest = Math.max(...timing.sleeps);
     assert.ok(longest > 10_000 && longest <= 60_000, `${longest}`);
-    assert.ok(timing.sleeps.length < 200, `${timing.sleeps.length} waits`);
+    assert.ok(timing.now() - AT > 60_000, `60 requests in ${timing.now() - AT} ms`);
   });
 
   it("reports what time alone does not mend, keeps it, and holds up nothing else", async () => {
