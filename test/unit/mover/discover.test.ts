@@ -63,7 +63,7 @@ test("more than that is seen to its last object, with one bucket-wide page of 1,
     assert.deepEqual(listing.asked.filter(({ limit }) => limit === 1000).length, 1);
     const turns = listing.asked.slice(1).map(({ prefix, cursor }) => `${prefix} ${cursor}`);
     assert.equal(new Set(turns).size, turns.length);
-    assert.equal(turns.length, 41); // 20 pages of 250 below web1/, 21 of the whole
+    assert.equal(turns.length, 158); // 79 pages of 64 below web1/, 79 of the whole
   }
 });
 
@@ -84,6 +84,6 @@ test("a flood from one host does not delay what the others send beyond the round
 test("a round holds a page, however much lies there", async () => {
   const listing = new Listing(keysOf("web1", 20_000));
   for await (const { versions } of new Discovery(listing.source, ["web1"]).round(AbortSignal.timeout(5_000))) {
-    assert.ok(versions.length <= 250);
+    assert.ok(versions.length <= 64);
   }
 });
