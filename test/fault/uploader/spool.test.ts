@@ -92,7 +92,7 @@ describe("a program with a spool, killed", { concurrency: 2 }, () => {
     for (let times = 1; times <= 24; times++) {
       const ms = Math.random() * durationMs;
       const event = times % 5 === 0 ? "recovered" : "up";
-      const kind = times % 2 === 0 ? SMALL : LARGE;
+      const kind = times % 3 === 0 ? LARGE : SMALL;
       await rounds.run({ kind, label: `a kill ${Math.round(ms)} ms after "${event}"`, killAfter: { event, ms } });
     }
     await rounds.finish(SMALL);
