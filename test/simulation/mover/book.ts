@@ -2,7 +2,7 @@
 import { createPrivateKey } from "node:crypto";
 import type { HostPolicy } from "../../../mover/config.ts";
 import { isAirlockError } from "../../../shared/errors.ts";
-import { parseSigningKey, type SigningKey } from "../../../shared/keys.ts";
+import { parseSigningKey, type PublicKey, type SigningKey } from "../../../shared/keys.ts";
 import { objectOfStatement, parseDropZoneName, STATEMENT_SUFFIX } from "../../../shared/names.ts";
 import {
   parseInlineStatement,
@@ -51,7 +51,7 @@ export class Book {
   readonly #zone: Zone;
   /** By key: the digests of what a key of its host has signed. */
   readonly #signed = new Map<string, Set<string>>();
-  readonly #valid = new Map<string, boolean>();
+  readonly #signers = new Map<string, PublicKey | null>();
   readonly #verdicts = new WeakMap<Uint8Array, ReadonlyMap<string, SignedStatement | null>>();
 
   constructor(hosts: ReadonlyMap<string, HostPolicy>, zone: Zone) {
@@ -82,12 +82,10 @@ export class Book {
     if (parseDropZoneName(key) === null) return host.foreign;
     if (host.signatures === "none") return true;
     const inline = version.attributes.metadata.get(STATEMENT_METADATA);
-    if (inline !== undefined) return this.#fits(version, host, () => parseInlineStatement(inline, key));
+    if (inline !== undefined) return this.#fits(version, () => parseInlineStatement(inline, key));
     const beside = this.#zone.versionsOf(key + STATEMENT_SUFFIX);
     if (
-      beside.some(
-        ({ bytes, isUnreadable }) => !isUnreadable && this.#fits(version, host, () => parseStatement(bytes, key)),
-      )
+      beside.some(({ bytes, isUnreadable }) => !isUnreadable && this.#fits(version, () => parseStatement(bytes, key)))
     )
       return true;
     return host.signatures === "optional" && beside.length === 0;
@@ -102,18 +100,23 @@ export class Book {
     return signed;
   }
 
-  #fits(version: ZoneVersion, host: HostPolicy, parse: () => SignedStatement): boolean {
+  #fits(version: ZoneVersion, parse: () => SignedStatement): boolean {
     const { key, bytes, lastModified } = version;
     const signed = read(parse);
     if (signed === null || signed.statement.sha256 !== digestOf(bytes)) return false;
-    const id = `${signed.signature} ${statementDigest(signed.statement)} ${key} ${bytes.length}`;
-    let isValid = this.#valid.get(id); // a signature costs more to verify than all else here, and its keys never expire
-    if (isValid === undefined) {
-      const object = { bucket: DROP_ZONE, key, sizeBytes: bytes.length };
-      isValid = read(() => verifyStatement(signed, object, host.publicKeys, lastModified)) !== null;
-      this.#valid.set(id, isValid);
+    return this.signerOf(signed, key, bytes.length, lastModified) !== null;
+  }
+
+  /** Which of the host's keys signed a valid statement of such an object; null: none did, or it is not valid. */
+  signerOf(signed: SignedStatement, key: string, sizeBytes: number, at: Date): PublicKey | null {
+    const id = `${signed.signature} ${statementDigest(signed.statement)} ${key} ${sizeBytes}`;
+    let signer = this.#signers.get(id); // a signature costs more to verify than all else here, and its keys never expire
+    if (signer === undefined) {
+      const keys = this.#hosts.get(key.split("/")[0] ?? "")?.publicKeys ?? [];
+      signer = read(() => verifyStatement(signed, { bucket: DROP_ZONE, key, sizeBytes }, keys, at));
+      this.#signers.set(id, signer);
     }
-    return isValid;
+    return signer;
   }
 }
 

@@ -1,9 +1,8 @@
 /** What must never happen, watched at the moment at which it would take effect. */
 import type { HostPolicy } from "../../../mover/config.ts";
-import { isAirlockError } from "../../../shared/errors.ts";
 import { extendChain, verifySegment, type ChainHead, type Entry, type Segment } from "../../../shared/ledger.ts";
 import { objectOfStatement, parseDropZoneName, vaultNameOf } from "../../../shared/names.ts";
-import { statementDigest, verifyStatement } from "../../../shared/statement.ts";
+import { statementDigest } from "../../../shared/statement.ts";
 import type { ObjectAttributes, StoredVersion } from "../../../shared/stores.ts";
 import { signingKeyOf, type Book } from "./book.ts";
 import { DROP_ZONE } from "./stores.ts";
@@ -86,16 +85,8 @@ export class Inspector implements VaultWatcher {
     if (vault.name !== vaultNameOf({ ...source, lastModified })) fail(`${vault.name} is not its name`);
     if (!this.#isProvable(source.key)) return;
     if (statement === null || signature === null) return fail("it has no statement");
-    const keys = this.#watched.hosts.get(statement.host)?.publicKeys ?? [];
-    try {
-      const { key } = source;
-      const object = { bucket: source.bucket, key, sizeBytes: source.size };
-      const signer = verifyStatement({ statement, signature }, object, keys, lastModified);
-      if (signer.id !== entry.hostKey) fail("another key signed its statement");
-    } catch (error) {
-      if (!isAirlockError(error)) throw error;
-      fail(error.message);
-    }
+    const signer = this.#watched.book.signerOf({ statement, signature }, source.key, source.size, lastModified);
+    if (signer === null || signer.id !== entry.hostKey) fail("the key that it names did not sign its statement");
     if (statement.sha256 !== sha256) fail("its statement has another digest");
     const isKnown = this.#vault?.statements.has(`${statementDigest(statement)} ${source.key}`) === true;
     // where one number has two statements, it is told from either
