@@ -4,7 +4,7 @@ import { formatStatement, signStatement, type SignedStatement } from "../shared/
 import type { ObjectAttributes } from "../shared/stores.ts";
 import { createOnce, retryContextOf, type Creation } from "./creating.ts";
 import type { Described, PublishContext, Published } from "./publish-context.ts";
-import type { ChainHead } from "./state.ts";
+import type { ChainHead, UploaderState } from "./state.ts";
 
 /** A name that nobody can guess, for an object that begins now. */
 export function newKey(source: Described, context: PublishContext): string {
@@ -42,6 +42,29 @@ export function issueStatement(
       context.signingKey,
     );
   return context.state.issue(sign, alongside);
+}
+
+/**
+ * Publishing of which nothing can be taken up again: when it fails, the numbers that it was given are left to
+ * {@link settleUnpublished}, as if this process had ended. An agent lives for months.
+ */
+export async function publishOrAbandon<Result>(
+  context: PublishContext,
+  work: (context: PublishContext) => Promise<Result>,
+): Promise<Result> {
+  const { state } = context;
+  const issued: SignedStatement[] = [];
+  const issue: UploaderState["issue"] = (sign, alongside) => {
+    const signed = state.issue(sign, alongside);
+    issued.push(signed);
+    return signed;
+  };
+  try {
+    return await work({ ...context, state: { ...state, issue } });
+  } catch (error) {
+    for (const { statement } of issued) state.abandon(statement);
+    throw error;
+  }
 }
 
 const STATEMENT_ATTRIBUTES: ObjectAttributes = { metadata: new Map(), contentType: "application/json" };

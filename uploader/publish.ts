@@ -1,5 +1,5 @@
 import { readBytes, type ByteReader } from "./byte-reader.ts";
-import { settleUnpublished } from "./issue-statement.ts";
+import { publishOrAbandon, settleUnpublished } from "./issue-statement.ts";
 import { SMALL_OBJECT_BYTES } from "./part-size.ts";
 import type { PublishContext, Published, UploadSource } from "./publish-context.ts";
 import { publishLarge } from "./publish-large.ts";
@@ -17,9 +17,11 @@ export async function publish(source: UploadSource, context: PublishContext): Pr
   const length = await reader.read(head);
   const isWhole = await reader.isAtEnd();
   await settleUnpublished(context);
-  const published = isWhole
-    ? await publishSmall(source, head.subarray(0, length), context)
-    : await publishLarge(source, continueWith(head, reader), context);
+  const published = await publishOrAbandon(context, (tracked) =>
+    isWhole
+      ? publishSmall(source, head.subarray(0, length), tracked)
+      : publishLarge(source, continueWith(head, reader), tracked),
+  );
   reportDone(published, source.set, begun, context);
   return published;
 }

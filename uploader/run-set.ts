@@ -82,10 +82,10 @@ export async function runInput(
   const id = newToken();
   const runLog = collectLog(io.log, () => timing.now());
   const { log } = runLog;
-  log.info("run-begun", { host, set, run: id, planned: planned?.toISOString() ?? null });
   if (!sets.beginRun({ id, set, planned, startedAt, file })) {
     throw new AirlockError("locked", "another process has this file in hand", { subject: set });
   }
+  log.info("run-begun", { host, set, run: id, planned: planned?.toISOString() ?? null });
   try {
     const { env, kill, stdin } = io;
     const encoding = encodingOf(config);

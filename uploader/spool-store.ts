@@ -4,7 +4,7 @@ import { formatBytes } from "../shared/config/units.ts";
 import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
 import { readBytes, type ByteReader } from "./byte-reader.ts";
-import { settleUnpublished } from "./issue-statement.ts";
+import { publishOrAbandon, settleUnpublished } from "./issue-statement.ts";
 import { publish } from "./publish.ts";
 import type { PublishContext, UploadSource } from "./publish-context.ts";
 import { publishLarge } from "./publish-large.ts";
@@ -54,7 +54,7 @@ export async function storeInSpool(
     await settleUnpublished(context);
     await using file = await parts.files.open(id);
     const whole = readFileFirst(file, reader, () => dropBody(id, parts, context), context);
-    const published = await publishLarge(source, whole, context);
+    const published = await publishOrAbandon(context, (tracked) => publishLarge(source, whole, tracked));
     reportDone(published, source.set, begun, context);
     return { kind: "published", published };
   } finally {

@@ -144,7 +144,7 @@ async function openBody(object: WaitingObject, files: SpoolFiles, table: Waiting
     file = await files.open(object.id);
   } catch (cause) {
     if (errorCode(cause) !== "ENOENT") throw damaged(object.id, "it can't be opened", cause);
-    // Nothing can ever come of the row. A number that it has is settled once this process has ended.
+    // Nothing can ever come of the row. A number that it has is settled before the next upload.
     table.giveUp(object.id);
     table.remove(object.id);
     throw damaged(object.id, "the file is gone, and the object no longer waits", cause);

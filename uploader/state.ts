@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { SQLOutputValue } from "node:sqlite";
-import { formatStatement, statementDigest, type SignedStatement } from "../shared/statement.ts";
+import { formatStatement, statementDigest, type SignedStatement, type Statement } from "../shared/statement.ts";
 import { integer, openDatabase, text, type UploaderDatabase } from "./database.ts";
 import { isOwnerAlive } from "./process-owner.ts";
 
@@ -54,6 +54,8 @@ export interface UploaderState extends Disposable {
   /** Statements issued by processes that are gone, oldest first; not those of objects that wait in the spool. */
   listUnpublished(limit: number): readonly Unpublished[];
   forgetUnpublished(statement: Unpublished): void;
+  /** Nothing of this process goes on with it: it counts like those of processes that are gone. */
+  abandon(statement: Statement): void;
   countUnpublished(): number;
   listSuccesses(): readonly LastSuccess[];
 }
@@ -151,6 +153,10 @@ export function openState(options: StateOptions, opened = openDatabase(options.s
           }));
       }),
     forgetUnpublished: ({ epoch, seq }) => transact(() => forget(epoch, seq)),
+    abandon: ({ epoch, seq }) =>
+      transact(() => {
+        database.prepare("UPDATE unpublished SET owner = '' WHERE epoch = ? AND seq = ?").run(epoch, seq);
+      }),
     countUnpublished: () =>
       guard(() => {
         const count = "SELECT count(*) AS n FROM unpublished WHERE bucket = ? AND host = ?";

@@ -146,7 +146,13 @@ export function openWaitingTable({ database, bucket, host, owner }: WaitingTable
           ),
       ),
     isWriting: (id) => guard(() => sql.prepare("SELECT phase FROM waiting WHERE id = ?").get(id)?.phase === "writing"),
-    giveUp: (id) => transact(() => update(id, "phase = 'done'")),
+    giveUp: (id) =>
+      transact(() => {
+        update(id, "phase = 'done'");
+        const abandon =
+          "UPDATE unpublished SET owner = '' WHERE (epoch, seq) IN (SELECT epoch, seq FROM waiting WHERE id = ?)";
+        sql.prepare(abandon).run(id);
+      }),
     remove: (id) =>
       transact(() => {
         deleteParts(id);
