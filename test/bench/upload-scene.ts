@@ -26,6 +26,8 @@ export interface UploadScene extends AsyncDisposable {
   readonly folder: string;
   /** `airlock-uploader put FILE`, with zstd and age. */
   putFile(file: string): Promise<ProgramRun>;
+  /** `airlock-uploader put -- COMMAND…`, likewise. */
+  putCommand(command: readonly string[]): Promise<ProgramRun>;
   /** `zstd -3 FILE | age -r … | mc pipe …` */
   pipeFile(file: string): Promise<ProgramRun>;
 }
@@ -55,6 +57,7 @@ export async function startUploadScene(signal: AbortSignal): Promise<UploadScene
   return {
     folder,
     putFile: (file) => run(program, ["--config", configFile, "put", file, "--set", "bench"], {}),
+    putCommand: (command) => run(program, ["--config", configFile, "put", "--set", "bench", "--", ...command], {}),
     pipeFile: (file) =>
       run("bash", ["-o", "pipefail", "-c", PIPELINE, "bash", file, recipient, bucket], {
         AGE: TOOLS.age,

@@ -21,6 +21,11 @@ const PUT_ROUNDS = 5;
 const PEER = "zstd|age|mc";
 /** What zstd, age, several parts and the runtime itself hold; whatever the file's size. */
 const RESIDENT_LIMIT_MIB = 256;
+/** What shrinks to nearly nothing, and what does not shrink at all. */
+const STREAMS = [
+  ["lines", ["bash", "-c", `yes "the same line again" | head -c ${FILE_BYTES}`]],
+  ["noise", ["head", "-c", String(FILE_BYTES), "/dev/urandom"]],
+] as const;
 const ENCRYPT_BYTES = 256 * MiB;
 const ENCRYPT_ROUNDS = 3;
 /** As much as zstd gives at a time. */
@@ -58,6 +63,12 @@ async function measurePut({ say, report, signal }: BenchContext): Promise<void> 
   add("put/duration", "s", ({ seconds }) => seconds);
   add("put/cpu", "s", ({ cpuSeconds }) => cpuSeconds);
   add("put/peak-resident", "MiB", ({ peakResidentBytes }) => peakResidentBytes / MiB, RESIDENT_LIMIT_MIB);
+  for (const [kind, command] of STREAMS) {
+    say(`put: 1 GiB of a command's ${kind}`);
+    const { peakResidentBytes } = await scene.putCommand(command);
+    const value = peakResidentBytes / MiB;
+    report({ metric: `put-${kind}/peak-resident`, value, unit: "MiB", better: "lower", limit: RESIDENT_LIMIT_MIB });
+  }
 }
 
 async function measureEncryption({ say, report, signal }: BenchContext): Promise<void> {
