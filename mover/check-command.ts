@@ -112,6 +112,7 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
       "vault: default retention",
       typeof vault.retention === "string" ? vault.retention : `${vault.retention.mode}, ${vault.retention.days} days`,
     ),
+    ok("vault: an object's own lock", LOCK_TEXTS[vault.objectLock]),
     ok("hosts configured", String(config.hosts.size)),
     ...problems.map(({ severity, store, what, remedy }): Row => ({
       what: `${store}: ${what}`,
@@ -121,6 +122,8 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
     })),
   ];
 }
+
+const LOCK_TEXTS = { own: "set", none: "none", unknown: "not known" } as const;
 
 function yesNo(value: boolean): string {
   return value ? "yes" : "no";

@@ -113,7 +113,8 @@ export function moverVaultPolicy({ bucket, verify, secureTransport }: MoverVault
   return policy([
     allow("Add", "s3:PutObject", [archived, own]),
     createOnly([archived, `${bucket}/_airlock/ledger/*`, `${bucket}/_airlock/checkpoint/*`]),
-    allow("ReadOwnRecords", reading, own),
+    // the retention: a HEAD by whoever may not read it shows none
+    allow("ReadOwnRecords", [...reading, "s3:GetObjectRetention"], own),
     {
       ...allow("ListOwnRecords", ["s3:ListBucket", "s3:ListBucketVersions"], bucket),
       Condition: { StringLike: { "s3:prefix": "_airlock/*" } },

@@ -84,7 +84,7 @@ function* judgeVault(found: VaultFindings, { verify }: Intentions): Iterable<Pro
   yield* judgeClock(store, found.clockSkewMs);
 }
 
-function* judgeLock({ versioning, retention }: VaultFindings): Iterable<Problem> {
+function* judgeLock({ versioning, retention, objectLock }: VaultFindings): Iterable<Problem> {
   const store = "vault";
   if (versioning === "off" || versioning === "suspended") {
     const what = `versioning is ${versioning}: what is archived here can be overwritten by whoever has a key without the create-only condition`;
@@ -98,6 +98,12 @@ function* judgeLock({ versioning, retention }: VaultFindings): Iterable<Problem>
     const what = "the bucket's versioning or lock cannot be read: nothing is known about its retention";
     const remedy =
       "allow this key s3:GetBucketVersioning and s3:GetBucketObjectLockConfiguration, where the store knows them";
+    yield { severity: "warn", store, what, remedy };
+  }
+  if (objectLock === "none") {
+    const what =
+      "objects get no lock of their own from the bucket's default retention: whoever owns the bucket can shorten it for all that is archived";
+    const remedy = "use a store that locks each object (Amazon S3 and Ceph do), or guard the owner's key well";
     yield { severity: "warn", store, what, remedy };
   }
   if (typeof retention === "object" && retention.mode === "GOVERNANCE") {

@@ -2,7 +2,12 @@
  * What a vault keeps of S3's promises, found out by trying. Nothing in a vault can be deleted, so the probe uses fixed
  * names, such that a store which keeps its promises gets one small object at the first start of a mover and no more.
  */
-import { GetBucketVersioningCommand, GetObjectLockConfigurationCommand } from "@aws-sdk/client-s3";
+import {
+  GetBucketVersioningCommand,
+  GetObjectLockConfigurationCommand,
+  GetObjectRetentionCommand,
+  HeadObjectCommand,
+} from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { isAirlockError } from "../errors.ts";
 import type { MultipartUpload } from "../stores.ts";
@@ -31,6 +36,11 @@ export interface VaultFindings {
   readonly versioning: "enabled" | "suspended" | "off" | "unknown";
   /** The bucket's default; `none`: Object Lock is off, or on without a default. */
   readonly retention: DefaultRetention | "none" | "unknown";
+  /**
+   * Whether an object gets a lock of its own from that default. `none`: the lock is the bucket's alone (versitygw does
+   * so), and ends for all that is there with the bucket's. `unknown`: this key may not see it, or there is no default.
+   */
+  readonly objectLock: "own" | "none" | "unknown";
   readonly clockSkewMs: number | null;
   readonly tls: boolean;
 }
@@ -46,13 +56,15 @@ export async function probeVault(
   const createOnlyPut = await tryCreateOnlyPut(store, `${prefix}create-only`, signal);
   const createOnlyComplete = await tryCreateOnlyComplete(store, `${prefix}create-only`, signal);
   const refuses = (integrity: Integrity) => tryAltered(config, { ...options, integrity }, prefix, signal);
+  const retention = await readRetention(store, signal);
   return {
     createOnlyPut,
     createOnlyComplete,
     refusesWrongChecksum: config.checksums === "auto" && (await refuses("checksum-unsigned")),
     refusesWrongPayloadHash: await refuses("signed-payload"),
     versioning: await readVersioning(store, signal),
-    retention: await readRetention(store, signal),
+    retention,
+    objectLock: typeof retention === "string" ? "unknown" : await findObjectLock(store, prefix, retention, signal),
     clockSkewMs: skewOf(store),
     tls: config.endpoint === null || config.endpoint.startsWith("https:"),
   };
@@ -141,6 +153,45 @@ async function readVersioning(store: S3Store, signal: AbortSignal): Promise<Vaul
     if (answer.Status === "Enabled") return "enabled";
     return answer.Status === "Suspended" ? "suspended" : "off";
   } catch (error) {
+    if (isAirlockError(error, "access-denied", "request-invalid")) return "unknown";
+    throw error;
+  }
+}
+
+async function findObjectLock(
+  store: S3Store,
+  prefix: string,
+  { mode, days }: DefaultRetention,
+  signal: AbortSignal,
+): Promise<VaultFindings["objectLock"]> {
+  const found = await readObjectLock(store, `${prefix}create-only`, signal);
+  if (found !== "none") return found;
+  // that one may be older than the bucket's default: this one can't be
+  const key = `${prefix}lock-${mode.toLowerCase()}-${days}`;
+  await isRefused(
+    () => createObject(store, key, BODY, { attributes: NO_ATTRIBUTES, signal }, "STANDARD"),
+    "already-exists",
+  );
+  return readObjectLock(store, key, signal);
+}
+
+/** A HEAD shows a lock only to those who may read it; asked outright, the store says which of the two it is. */
+async function readObjectLock(store: S3Store, key: string, signal: AbortSignal): Promise<VaultFindings["objectLock"]> {
+  const head = store.describe("HeadObject", "read", key);
+  const { ObjectLockMode } = await store.run(head, signal, () =>
+    store.client.send(new HeadObjectCommand({ ...store.owned, Key: key }), { abortSignal: signal }),
+  );
+  if (ObjectLockMode !== undefined) return "own";
+  const call = store.describe("GetObjectRetention", "read", key);
+  try {
+    const { Retention } = await store.run(call, signal, () =>
+      store.client.send(new GetObjectRetentionCommand({ ...store.owned, Key: key }), { abortSignal: signal }),
+    );
+    return Retention?.Mode === undefined ? "none" : "own";
+  } catch (error) {
+    if (isAirlockError(error) && error.cause instanceof StoreAnswer) {
+      if (error.cause.s3Code === "NoSuchObjectLockConfiguration") return "none";
+    }
     if (isAirlockError(error, "access-denied", "request-invalid")) return "unknown";
     throw error;
   }

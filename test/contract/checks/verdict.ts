@@ -25,6 +25,7 @@ const GOOD_VAULT: VaultFindings = {
   refusesWrongPayloadHash: true,
   versioning: "enabled",
   retention: { mode: "COMPLIANCE", days: 30 },
+  objectLock: "own",
   clockSkewMs: 0,
   tls: true,
 };
@@ -81,6 +82,7 @@ async function judgeVault(bench: Bench, verify: "checksum" | "readback"): Promis
     ...(found.createOnlyComplete ? [] : ["create-only Complete"]),
     ...(found.refusesWrongPayloadHash ? [] : ["payload hash"]),
     ...(typeof found.retention === "object" ? [] : ["retention"]),
+    ...(found.objectLock === "none" ? ["an object's own lock"] : []),
     ...(found.versioning === "enabled" ? [] : ["versioning"]),
   ];
   return verdictOf(judgeStores(GOOD_DROP_ZONE, found, { verify, foreign: false }), "vault", broken);

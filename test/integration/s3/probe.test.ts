@@ -119,6 +119,7 @@ describe("probeVault", () => {
           refusesWrongPayloadHash: true,
           versioning: "enabled",
           retention: RETENTION,
+          objectLock: "own",
           tls: false,
         },
         `round ${round}`,
@@ -206,6 +207,48 @@ describe("probeVault", () => {
     const found = await probeVault(config, "m", signal, options);
     assert.equal(found.refusesWrongChecksum, false);
     assert.equal(found.refusesWrongPayloadHash, false);
+  });
+
+  describe("whether an object gets a lock of its own", () => {
+    const hidden = { kind: "headers", headers: { "x-amz-object-lock-mode": null } } as const;
+    const asked = (status: number, code: string) => ({ kind: "error", when: "before", status, code }) as const;
+
+    it("is seen where it does not, as on versitygw, and costs one more object in all", async () => {
+      const config = await world.makeBucket("probe-lock-none", good);
+      world.server.faults.add({ operation: "HeadObject", fault: hidden });
+      world.server.faults.add({
+        operation: "GetObjectRetention",
+        fault: asked(400, "NoSuchObjectLockConfiguration"),
+      });
+      for (let round = 0; round < 2; round++) {
+        assert.equal((await probeVault(config, "m", signal, options)).objectLock, "none");
+      }
+      await using reader = await openVaultReader(config, options);
+      const { versions } = await reader.listPage({ prefix: "", cursor: null, limit: 1000, signal });
+      assert.deepEqual(
+        versions.map(({ key }) => key),
+        ["_airlock/probe/m/create-only", "_airlock/probe/m/lock-compliance-30"],
+      );
+    });
+
+    it("is not judged by an object that is older than the bucket's default", async () => {
+      const config = await world.makeBucket("probe-lock-later", good);
+      const old = { operation: "HeadObject", key: /create-only$/, fault: hidden } as const;
+      world.server.faults.add(old);
+      world.server.faults.add({
+        operation: "GetObjectRetention",
+        key: /create-only$/,
+        fault: asked(404, "NoSuchObjectLockConfiguration"),
+      });
+      assert.equal((await probeVault(config, "m", signal, options)).objectLock, "own");
+    });
+
+    it("is not known to a key that may not see it", async () => {
+      const config = await world.makeBucket("probe-lock-denied", good);
+      world.server.faults.add({ operation: "HeadObject", fault: hidden });
+      world.server.faults.add({ operation: "GetObjectRetention", fault: asked(403, "AccessDenied") });
+      assert.equal((await probeVault(config, "m", signal, options)).objectLock, "unknown");
+    });
   });
 
   it("tells apart: no lock, no versions, and no right to know", async () => {

@@ -17,6 +17,7 @@ const VAULT: VaultFindings = {
   refusesWrongPayloadHash: true,
   versioning: "enabled",
   retention: { mode: "COMPLIANCE", days: 30 },
+  objectLock: "own",
   clockSkewMs: -900,
   tls: true,
 };
@@ -61,6 +62,11 @@ describe("the judgement", () => {
     assert.deepEqual(judge({}, { refusesWrongPayloadHash: false }), []);
     // without TLS the payload hash is what is used, so the checksum does not count
     assert.deepEqual(summary(judge({}, { refusesWrongPayloadHash: false, tls: false })), ["refuse vault"]);
+  });
+
+  it("warns of a lock that is the bucket's alone; says nothing where it cannot know", () => {
+    assert.deepEqual(summary(judge({}, { objectLock: "none" })), ["warn vault"]);
+    assert.deepEqual(judge({}, { objectLock: "unknown" }), []);
   });
 
   it("refuses foreign objects in an unversioned drop-zone, where the next one overwrites the last", () => {
