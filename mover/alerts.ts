@@ -51,11 +51,11 @@ export function alertsOf(entry: NewEntry): readonly Alert[] {
   );
 }
 
-/** Of each host's reasons that there were none of before. */
-export function holdAlerts(before: Holds, now: Holds, atMs: number): readonly Alert[] {
-  const known = new Map(Object.entries(before));
+/** Of each host's reasons that there were none of in any of `before`. */
+export function holdAlerts(before: readonly Holds[], now: Holds, atMs: number): readonly Alert[] {
+  const known = before.map((holds) => new Map(Object.entries(holds)));
   return Object.entries(now).flatMap(([host, reasons]) => {
-    const knownReasons = new Set(Object.keys(known.get(host) ?? {}));
+    const knownReasons = new Set(known.flatMap((holds) => Object.keys(holds.get(host) ?? {})));
     const added = Object.entries(reasons).filter(([reason]) => !knownReasons.has(reason));
     const at = new Date(atMs).toISOString();
     return added.map(([reason, count]) => ({

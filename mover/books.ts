@@ -3,7 +3,7 @@
  * is about to be). Nothing else changes these sums, so whatever they tell survives every restart.
  */
 import { z } from "zod";
-import type { Disposition, Entry, EntryFinding, NewEntry } from "../shared/ledger.ts";
+import type { Disposition, Entry, EntryFinding, Holds, NewEntry } from "../shared/ledger.ts";
 import { parseDropZoneName } from "../shared/names.ts";
 import { hostOf } from "./admit.ts";
 import { Anomalies, anomalySchema } from "./anomaly.ts";
@@ -19,6 +19,7 @@ export const booksSchema = z.strictObject({
   chain: chainSchema,
   freshness: freshnessSchema,
   anomalies: anomalySchema,
+  holds: z.record(z.string(), z.record(z.string(), z.int().min(1))),
 });
 export type BooksState = z.infer<typeof booksSchema>;
 
@@ -39,6 +40,8 @@ export class Books {
   readonly chain = new Chain();
   readonly freshness: Freshness;
   readonly #anomalies = new Anomalies();
+  /** What the ledger says last of what is held. */
+  holds: Holds = {};
 
   constructor(hosts: ReadonlyMap<string, HostPolicy>) {
     this.freshness = new Freshness(hosts);
@@ -95,6 +98,7 @@ export class Books {
       chain: this.chain.toState(),
       freshness: this.freshness.toState(),
       anomalies: this.#anomalies.toState(),
+      holds: this.holds,
     };
   }
 
@@ -103,6 +107,7 @@ export class Books {
     this.chain.restore(state.chain);
     this.freshness.restore(state.freshness);
     this.#anomalies.restore(state.anomalies);
+    this.holds = state.holds;
   }
 
   #settle(finding: EntryFinding, atMs: number): void {

@@ -123,7 +123,8 @@ class Daemon {
   #lastSweepAt: string | null = null;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
-  readonly #holdReports = new HoldReports();
+  readonly #holdReports: HoldReports;
+  #hasToldHolds = false;
   #booksKeptAtMs = -Infinity;
   #keepingBooks = false;
   #pollMs: number;
@@ -142,6 +143,7 @@ class Daemon {
     this.#orphans = new Orphans({ ...options, backlog: this.#backlog, missingAfterMs: () => this.#missingAfterMs });
     this.#events = this.#openEvents();
     this.#counts = new MoveCounts(options.hosts.keys());
+    this.#holdReports = new HoldReports(options.timing.now());
     this.#startedAt = new Date(options.timing.now()).toISOString();
     options.onReload?.((changes) => this.#reload(changes));
   }
@@ -255,7 +257,8 @@ class Daemon {
     const heldBefore = this.#backlog.holds;
     if (this.#backlog.endPass()) {
       this.#holdReports.changed();
-      for (const alert of holdAlerts(heldBefore, this.#backlog.holds, this.#timing.now())) {
+      const known = [heldBefore, this.#options.ledger.books.holds];
+      for (const alert of holdAlerts(known, this.#backlog.holds, this.#timing.now())) {
         this.#options.alerts?.raise(alert);
       }
     }
@@ -270,8 +273,12 @@ class Daemon {
   }
 
   #reportHolds(isLast = false): void {
-    if (!this.#holdReports.takeDue(this.#timing.now(), isLast)) return;
-    this.#options.ledger.reportHolds(this.#backlog.holds);
+    const { ledger } = this.#options;
+    if (this.#firstPass || !this.#holdReports.takeDue(this.#timing.now(), isLast)) return;
+    // who has just started counts anew, and may come to what the ledger says already
+    if (!this.#hasToldHolds && JSON.stringify(this.#backlog.holds) === JSON.stringify(ledger.books.holds)) return;
+    this.#hasToldHolds = true;
+    ledger.reportHolds(this.#backlog.holds);
   }
 
   /** Has the ledger told what time alone shows: numbers that did not come, sets that are overdue. */

@@ -1,10 +1,17 @@
 /** A flood that changes what is held with every sweep must not become a segment of the ledger with every sweep. */
 const INTERVAL_MS = 60_000;
 
-/** When the ledger is told of what is held: at once, and then no more often than once a minute. */
+/**
+ * When the ledger is told of what is held: no more often than once a minute, and not in the first, in which a mover that
+ * has started comes upon one held object after the other.
+ */
 export class HoldReports {
-  #isOwed = false;
-  #toldAtMs = -Infinity;
+  #isOwed = true;
+  #toldAtMs: number;
+
+  constructor(startedAtMs: number) {
+    this.#toldAtMs = startedAtMs;
+  }
 
   changed(): void {
     this.#isOwed = true;

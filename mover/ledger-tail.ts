@@ -45,6 +45,7 @@ export async function readTail(options: TailOptions): Promise<Tail> {
     for await (const [number, bytes] of readInOrder(listOn(head, options), store, READ_AHEAD, signal)) {
       const segment = parseSegment(bytes, mover, number);
       head = extendChain(head, segment);
+      if (segment.holds !== null) books.holds = segment.holds;
       yield* segment.entries;
     }
   }

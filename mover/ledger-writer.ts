@@ -126,6 +126,7 @@ export class LedgerWriter {
       const { batch, folded, lines } = this.#nextBatch();
       const holds = this.#holds;
       this.#holds = null;
+      if (holds !== null) this.books.holds = holds;
       try {
         await this.#write(lines, holds);
         for (const [index, { written, entry }] of batch.entries()) written(folded[index] ?? entry);
