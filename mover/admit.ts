@@ -22,6 +22,8 @@ export const OWN_PREFIX = "_airlock/";
 /** Versions of one statement that are looked at: whoever holds the drop-zone's account can lay more on the honest one. */
 const MAX_STATEMENT_VERSIONS = 10_000;
 const STATEMENT_PAGE = 1000;
+/** Of valid statements of one object: more than one is a thief's work. */
+const MAX_RIVALS = 100;
 /** At the same time. */
 const STATEMENTS_AT_ONCE = 16;
 
@@ -76,6 +78,8 @@ export interface Claim {
   readonly signer: PublicKey;
   /** Empty for a statement that travels in the object's metadata. */
   readonly beside: readonly StoredVersion[];
+  /** Others that verify and state other bytes: only the bytes themselves tell which of them is the object's. */
+  readonly rivals: readonly Claim[];
 }
 
 /**
@@ -95,9 +99,12 @@ export async function findStatement(
   const inline = opened.attributes.metadata.get(STATEMENT_METADATA);
   if (inline !== undefined) {
     const signed = parseInlineStatement(inline, version.key);
-    return { signed, signer: verifyStatement(signed, object, host.publicKeys, version.lastModified), beside: [] };
+    const signer = verifyStatement(signed, object, host.publicKeys, version.lastModified);
+    return { signed, signer, beside: [], rivals: [] };
   }
   let refusal: AirlockError | null = null;
+  /** By the digest of the bytes, newest first. */
+  const claims = new Map<string, Claim>();
   for await (const candidates of readStatementsBeside(version.key, dropZone, signal)) {
     for (const { signed, error } of candidates) {
       refusal ??= error;
@@ -105,13 +112,19 @@ export async function findStatement(
       try {
         // the statement's own time would be the host's claim; the object's is the store's
         const signer = verifyStatement(signed, object, host.publicKeys, version.lastModified);
-        return { signed, signer, beside: copiesOf(signed, candidates) };
+        const { sha256 } = signed.statement;
+        if (!claims.has(sha256))
+          claims.set(sha256, { signed, signer, beside: copiesOf(signed, candidates), rivals: [] });
+        const [newest] = claims.keys(); // what was there first was there before whatever somebody laid on top of it
+        if (claims.size > MAX_RIVALS && newest !== undefined) claims.delete(newest);
       } catch (thrown) {
         if (!isAirlockError(thrown)) throw thrown;
         refusal ??= thrown;
       }
     }
   }
+  const [claim, ...rivals] = claims.values();
+  if (claim !== undefined) return { ...claim, rivals };
   if (refusal !== null) throw refusal;
   if (host.signatures === "optional") return null;
   throw new AirlockError("statement-missing", "no statement lies beside it", {

@@ -1,5 +1,5 @@
 /**
- * One move: discover → admit → copy → verify → commit → record → release. Each step takes only what the step before it
+ * One move: discover → admit → copy → verify → commit → prove → record → release. Each step takes only what the step before it
  * returns, and no other code makes those types, so that deleting before recording does not compile. Read `archive`
  * first, then `release`.
  */
@@ -14,6 +14,7 @@ import type {
   ObjectAttributes,
   OpenedObject,
   StoredVersion,
+  VaultReadbackWriter,
   VaultWriter,
 } from "../shared/stores.ts";
 import { admitName, findStatement, type Claim, type Eligible } from "./admit.ts";
@@ -22,12 +23,13 @@ import { copyInParts, copyWhole, firstRange, type Copied, type Staged } from "./
 import type { LedgerWriter } from "./ledger-writer.ts";
 import type { MemoryWindow } from "./memory.ts";
 import { planCopy, type CopyPlan } from "./parts.ts";
+import { readBack, readsBack, vaultMismatch } from "./read-back.ts";
 import type { Releaser } from "./release.ts";
 
-/** What a move needs; nothing here can read or delete in the vault. */
+/** What a move needs; nothing here can delete in the vault, or read there but for `verify: readback`. */
 export interface Tools {
   readonly dropZone: DropZoneSource;
-  readonly vault: VaultWriter;
+  readonly vault: VaultWriter | VaultReadbackWriter;
   readonly ledger: LedgerWriter;
   readonly releaser: Releaser;
   readonly memory: MemoryWindow;
@@ -37,6 +39,9 @@ export interface Tools {
   /** How far the drop-zone's clock is ahead of this machine's, in ms; default: not at all. */
   readonly dropZoneClockMs?: () => number;
 }
+
+/** Of names that hold other bytes than they should: then somebody has to look into the vault. */
+const MAX_REJECTED = 16;
 
 declare const step: unique symbol;
 /** A value that only the step of that name makes. */
@@ -87,6 +92,8 @@ type Committed = After<
     readonly confirmed: boolean;
   }
 >;
+/** The vault refused altered bytes, or what it holds was read again; `rejected` names hold other bytes. */
+type Proven = After<"prove", { readonly committed: Committed; readonly rejected: readonly VaultName[] }>;
 export type Recorded = After<
   "record",
   { readonly version: StoredVersion; readonly statements: readonly StoredVersion[]; readonly moved: Moved }
@@ -111,18 +118,25 @@ export interface Moved {
  * @throws {AirlockError} whose code says whether to try again, to hold the object, or to halt
  */
 export async function archive(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Recorded> {
-  return record(await carry(found, tools, signal), tools);
+  const rejected: VaultName[] = [];
+  while (rejected.length < MAX_REJECTED) {
+    const committed = await carry(found, rejected.length, tools, signal);
+    const proven = await prove(committed, rejected, tools, signal);
+    if (proven !== null) return record(proven, tools);
+    rejected.push(committed.name); // an earlier try left other bytes there, and they can't be removed
+  }
+  throw vaultMismatch(found.version.key, rejected);
 }
 
-/** From admit to commit. */
-async function carry(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Committed> {
+/** From admit to commit, under the source's one name, or the next one where `attempt` names hold other bytes. */
+async function carry(found: Discovered, attempt: number, tools: Tools, signal: AbortSignal): Promise<Committed> {
   const eligible = admitName(found.version, tools.hosts, found.override);
   const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
   if (plan === null) throw tooLarge(found.version);
   using _window = await tools.memory.reserve(plan.windowBytes, signal);
   await using cleanup = new AsyncDisposableStack();
   const admitted = await admit(found, eligible, plan, tools, cleanup, signal);
-  const staging = await copy(admitted, tools, cleanup, signal);
+  const staging = await copy(admitted, attempt, tools, cleanup, signal);
   const committed = await commit(verify(staging), tools, signal);
   if (committed.confirmed) cleanup.move(); // the body was read and the upload completed: there is nothing to clean up
   return committed;
@@ -156,6 +170,7 @@ async function admit(
 
 async function copy(
   admitted: Admitted,
+  attempt: number,
   tools: Tools,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -163,7 +178,7 @@ async function copy(
   const { origin, opened, plan } = admitted;
   const { version } = origin.found;
   const { dropZone, vault } = tools;
-  const name = vaultNameOf({ bucket: dropZone.bucket, ...version });
+  const name = vaultNameOf({ bucket: dropZone.bucket, ...version }, attempt);
   const { attributes } = opened;
   let copied: Copied;
   if (plan.kind === "single") {
@@ -179,8 +194,10 @@ async function copy(
 /** The digest of the bytes that were read is the stated one. Pure; without a statement it is what was read. */
 function verify(staging: Staging): Verified {
   const { sha256 } = staging.copied;
-  const { origin } = staging.admitted;
-  const stated = origin.claim?.signed.statement.sha256 ?? sha256;
+  const { claim: first, ...others } = staging.admitted.origin;
+  const claim = first?.rivals.find(({ signed }) => signed.statement.sha256 === sha256) ?? first;
+  const origin: Origin = { ...others, claim };
+  const stated = claim?.signed.statement.sha256 ?? sha256;
   if (sha256 === stated) return { staging, origin, sha256 } as Verified; // the first of two places where one is made
   const mismatch = new AirlockError(
     "digest-mismatch",
@@ -235,8 +252,29 @@ function publish(
     : vault.completeUpload(staged.upload, staged.parts, signal);
 }
 
+/**
+ * With `verify: readback`, nothing is recorded before the vault's own bytes were read and are the right ones; else the
+ * store has refused altered bytes already. null: what was there before this move is something else.
+ * @throws {AirlockError} `vault-mismatch` when it is this very move whose bytes were altered
+ */
+async function prove(
+  committed: Committed,
+  rejected: readonly VaultName[],
+  { vault }: Tools,
+  signal: AbortSignal,
+): Promise<Proven | null> {
+  const { origin, name, disposition } = committed;
+  const proofOf = (versionId: string | null): Proven =>
+    ({ committed: { ...committed, versionId }, rejected }) as unknown as Proven; // the only place where one is made
+  if (!readsBack(vault)) return proofOf(committed.versionId);
+  const found = await readBack(vault, name, committed.versionId, signal);
+  if (found.sha256 === committed.sha256) return proofOf(found.versionId);
+  if (disposition === "already-archived") return null;
+  throw vaultMismatch(origin.found.version.key, [...rejected, name]);
+}
+
 /** Resolves once the ledger's segment that holds the entry is in the vault: from here on the object may go. */
-async function record(committed: Committed, tools: Tools): Promise<Recorded> {
+async function record({ committed, rejected }: Proven, tools: Tools): Promise<Recorded> {
   const { origin, name, sha256, versionId } = committed;
   const { found, eligible, claim, tags, overridden } = origin;
   const { version } = found;
@@ -253,7 +291,10 @@ async function record(committed: Committed, tools: Tools): Promise<Recorded> {
     exposureMs: Math.max(0, atMs - completedAtMs),
     exposureFrom,
     disposition: found.override === true ? "released-by-operator" : committed.disposition,
-    findings: overridden === null ? [] : [{ code: overridden.code, detail: overridden.message.slice(0, 300) }],
+    findings: [
+      ...(overridden === null ? [] : [{ code: overridden.code, detail: overridden.message.slice(0, 300) }]),
+      ...rejected.map((other) => ({ code: "vault-mismatch", detail: `other bytes are under ${other}` })),
+    ],
   };
   const { disposition } = await tools.ledger.append(entry); // which tells what was recorded before from what is new
   const moved: Moved = {

@@ -119,7 +119,7 @@ export function tamper(tampering: Tampering, hosts: readonly Host[], around: Sur
         return zone.touch();
       case "fills the statement's name with junk":
         if (!zone.options.versioned) touch(version.key);
-        for (let count = random.int(1, 12); count > 0; count--)
+        for (let count = random.int(1, 40); count > 0; count--)
           zone.put(version.key + STATEMENT_SUFFIX, random.bytes(random.int(0, 100)));
         return;
       case "resurrects what was moved":

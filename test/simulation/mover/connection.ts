@@ -50,12 +50,15 @@ export class Connection {
     return this.#killed;
   }
 
-  /** At once, wherever it is. Of the requests that it had sent, some still arrive. */
+  /** At once, wherever it is. Of the requests that it had sent, some still arrive, and some of these when it runs again. */
   kill(): void {
     if (this.#killed) return;
     this.#killed = true;
     for (const effect of this.#inFlight) {
-      if (this.#options.random.chance(0.5)) effect.cancelled = true;
+      const { random, clock } = this.#options;
+      if (random.chance(0.3)) continue;
+      effect.cancelled = true;
+      if (random.chance(0.5)) clock.after(random.int(100, 30_000), effect.run);
     }
     this.#options.onKilled();
   }

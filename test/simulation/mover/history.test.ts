@@ -29,19 +29,3 @@ test("a hundred histories: everything holds", async () => {
   assert.equal(verdicts.length, 100);
   for (const { seed, violations } of verdicts) assert.deepEqual(violations, [], `npm run sim -- --seed ${seed}`);
 });
-
-/** What once went wrong; each is one that the simulation found. */
-const FOUND: readonly { readonly seed: number; readonly what: string }[] = [
-  {
-    seed: 2109,
-    what: "after a restart, the statement of an upload that is being repeated is taken for a crash's leaving",
-  },
-  { seed: 5417, what: "the same, with the vault box's clock minutes ahead" },
-  { seed: 77, what: "an honest statement under a pile of junk is not found" },
-];
-for (const { seed, what } of FOUND) {
-  test(`no longer: ${what}`, async () => {
-    const [verdict] = await collect(seed, 1, false);
-    assert.deepEqual(verdict?.violations, []);
-  });
-}

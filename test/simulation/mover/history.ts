@@ -166,14 +166,14 @@ export class History {
       onEnded: (ended) => {
         this.tell(`the mover's end: ${ended.how}${ended.how === "failed" ? ` ${String(ended.error)}` : ""}`);
         this.#lastEnd = ended;
-        this.#wasKilled ||= ended.how === "killed";
+        this.#wasInterrupted ||= ended.how !== "done";
         if (!once && this.#restarts) clock.after(this.#random.int(100, 20_000), () => this.start());
       },
     });
   }
 
   #restarts = true;
-  #wasKilled = false;
+  #wasInterrupted = false;
 
   async #finish(): Promise<void> {
     const { clock, inspector } = this;
@@ -190,7 +190,7 @@ export class History {
       inspector.violate(`run --once: ${JSON.stringify(this.#lastEnd)}`);
     for (const line of findRest(this)) inspector.violate(`after run --once: ${line}`);
     if (this.requests >= MAX_REQUESTS) inspector.violate(`${this.requests} requests: a loop`);
-    if (!this.#wasKilled && this.plan.spells.length === 0 && this.vault.uploads.size > 0)
+    if (!this.#wasInterrupted && this.plan.spells.length === 0 && this.vault.uploads.size > 0)
       inspector.violate(`${this.vault.uploads.size} uploads are left in the vault`);
   }
 
@@ -200,7 +200,7 @@ export class History {
     const sometime = (run: () => void): void => void clock.after(random.int(0, plan.activeMs), run);
     for (let count = plan.uploads; count > 0; count--) sometime(() => random.pick(this.#hosts).upload());
     if (random.chance(0.1)) sometime(() => random.pick(this.#hosts).beginEpoch());
-    for (let count = random.int(0, 3); count > 0; count--) sometime(() => this.#interrupt());
+    for (let count = plan.interruptions; count > 0; count--) sometime(() => this.#interrupt());
     const { foreignHost, stolenHost, isAccountTaken } = plan;
     if (foreignHost !== null) {
       for (let count = random.int(1, 6); count > 0; count--)

@@ -119,7 +119,7 @@ export class Host {
     if (publishMs === 0) publish();
     else clock.after(publishMs, publish);
     // an answer that never came: stored once more, should the mover have taken it already
-    if (last || !random.chance(0.1)) return;
+    if (last || !random.chance(0.25)) return;
     clock.after(publishMs + random.int(500, 40_000), () => {
       putStatement();
       clock.after(inline === null ? random.int(10, 2_000) : 0, publish);

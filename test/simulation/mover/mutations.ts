@@ -146,11 +146,34 @@ export const MUTATIONS: readonly Mutation[] = [
     changes: [
       {
         file: "mover/ledger-writer.ts",
-        find: "const head = await readTail({ ...options, key: key.public, books, checkpoints });",
-        replace: "const head = null;",
+        find: "return new LedgerWriter(options, books, tail);",
+        replace: "return new LedgerWriter(options, books, { ...tail, head: null });",
       },
     ],
     caughtAs: /is not moved|nobody notices/,
+  },
+  {
+    what: "a statement that was put after its object was recorded is taken for a crash's leaving",
+    changes: [
+      {
+        file: "mover/orphans.ts",
+        find: "else if (isSettled(orphan.version) || orphan.version.lastModified.getTime() <= recordedMs + aheadMs)",
+        replace: "else",
+      },
+    ],
+    caughtAs: /the statement of .* is released before it|is neither moved nor held|is not moved/,
+  },
+  {
+    what: "a pile of junk hides the statement below it",
+    changes: [
+      { file: "mover/admit.ts", find: "MAX_STATEMENT_VERSIONS = 10_000;", replace: "MAX_STATEMENT_VERSIONS = 1;" },
+    ],
+    caughtAs: /is not moved/,
+  },
+  {
+    what: "of several valid statements only the newest counts",
+    changes: [{ file: "mover/move.ts", find: "first?.rivals.find(", replace: "[].find(" }],
+    caughtAs: /is not moved/,
   },
   {
     what: "missing numbers are not reported",

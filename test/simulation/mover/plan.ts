@@ -19,6 +19,8 @@ export interface Plan {
   readonly activeMs: number;
   readonly skewMs: number;
   readonly crashes: number;
+  /** How often it is killed, stopped or aborted between two requests. */
+  readonly interruptions: number;
   readonly uploads: number;
   readonly spells: readonly Spell[];
   readonly lyingSpells: readonly LyingSpell[];
@@ -58,6 +60,7 @@ export function drawPlan(random: Random, startMs: number): Plan {
     activeMs,
     skewMs: random.chance(0.3) ? random.int(-300_000, 300_000) : 0,
     crashes: random.chance(0.6) ? random.int(1, 5) : 0,
+    interruptions: random.int(0, 3),
     uploads: random.int(2, 14),
     spells: few(3).map(() => ({
       ...spell(),

@@ -160,11 +160,10 @@ function overwrite({ key, bytes: honest }: Upload, host: Host, around: Surroundi
     const kind = random.int(0, 3);
     if (kind === 0) zone.put(key, random.bytes(random.int(0, 300)));
     else if (kind === 1) zone.put(key + STATEMENT_SUFFIX, Buffer.from(random.pick(JUNK_STATEMENTS)));
-    else
-      zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(honest.length + 1)))));
+    else zone.put(key + STATEMENT_SUFFIX, Buffer.from(formatStatement(host.state(key, random.bytes(honest.length)))));
   }
 }
 
 function overwriteCount(random: Random): number {
-  return random.chance(0.3) ? random.int(6, 12) : random.int(1, 5);
+  return random.chance(0.3) ? random.int(10, 40) : random.int(1, 5);
 }
