@@ -93,7 +93,8 @@ export class Events {
     const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     while (!signal.aborted) {
       try {
-        const messages = await queue.receive(signal);
+        // one that is not known to answer is asked for what it has, so that this is known soon
+        const messages = await queue.receive(this.isReachable, signal);
         this.#noteReached();
         for (const message of messages) this.#enter(message, signal);
         while (this.#held.size >= MAX_MESSAGES && !signal.aborted) await Promise.race([this.#room.promise, ended]);

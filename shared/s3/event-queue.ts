@@ -28,8 +28,8 @@ export interface QueueMessage {
 /** One that was received is hidden for {@link visibilityMs}, and comes again unless it is deleted. */
 export interface EventQueue {
   readonly visibilityMs: number;
-  /** At most {@link MAX_QUEUE_BATCH}; none after 20 s without any. */
-  receive(signal: AbortSignal): Promise<readonly QueueMessage[]>;
+  /** At most {@link MAX_QUEUE_BATCH}, as soon as there is one: none after 20 s, or at once unless it may wait. */
+  receive(mayWait: boolean, signal: AbortSignal): Promise<readonly QueueMessage[]>;
   /** At most {@link MAX_QUEUE_BATCH}. */
   remove(messages: readonly QueueMessage[], signal: AbortSignal): Promise<void>;
   /** Hides them for {@link visibilityMs} from now on. At most {@link MAX_QUEUE_BATCH}. */
@@ -80,12 +80,12 @@ export function openEventQueue(
   return {
     visibilityMs,
 
-    receive: (signal) =>
+    receive: (mayWait, signal) =>
       run("ReceiveMessage", signal, async () => {
         const input = {
           QueueUrl,
           MaxNumberOfMessages: MAX_QUEUE_BATCH,
-          WaitTimeSeconds: WAIT_SECONDS,
+          WaitTimeSeconds: mayWait ? WAIT_SECONDS : 0,
           VisibilityTimeout,
         };
         const { Messages = [] } = await client.send(new ReceiveMessageCommand(input), { abortSignal: signal });

@@ -48,6 +48,7 @@ test("three movers, killed at random, behind SNS: nothing is lost or archived tw
   movers.startAll(3);
   await uploadAndKill(movers, seededRandom(seed), 90);
   await movers.untilEmpty(120_000);
+  await movers.untilByEvents(60_000);
   await movers.stopAll();
   await movers.assertWhole();
 });

@@ -30,6 +30,7 @@ test("three movers, killed at random, then two: nothing is lost or archived twic
   movers.startAll(3);
   await uploadAndKill(movers, seededRandom(seed), 60);
   await movers.untilEmpty(60_000);
+  await movers.untilByEvents(60_000);
   await movers.stopAll();
   await movers.assertWhole();
   assert.deepEqual(new Set(HOSTS.map((host) => moverOf(host, 3))), new Set([0, 1, 2]), "each has hosts");
