@@ -1,12 +1,13 @@
 /** The database recipes of docs/recipes.md against real servers of the test's own. Needs `npm run servers:install`. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { until } from "../servers/processes.ts";
 import { startMariadb } from "./mariadb.ts";
 import { startPostgresql } from "./postgresql.ts";
-import { openBench, recipe } from "./recipes.ts";
+import { openBench, recipe, watchUntilTaken } from "./recipes.ts";
 import { startRedis } from "./redis.ts";
 import { requirePrograms, run } from "./support.ts";
 
@@ -32,34 +33,39 @@ test("PostgreSQL: dumped by a role that may only read, restored with Airlock and
   assert.ok((await postgresql.dumpText("shop")) === original, "without Airlock it differs");
 });
 
-test("PostgreSQL: a base backup is a cluster that starts and has the same data", async () => {
-  await using postgresql = await startPostgresql();
-  await using bench = await openBench([dirname(postgresql.program("psql"))]);
+test("PostgreSQL: a base backup and the log since then are the database as it was last", async () => {
+  await using bench = await openBench();
+  const at = "PostgreSQL";
+  const spool = join(bench.folder, "spool");
+  await mkdir(join(spool, "partial"), { recursive: true });
+  await mkdir(join(spool, "wal"));
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) await bench.shell("chown -R nobody spool && chmod 755 .");
+  const settings = recipe(at, "conf", "archive_command", [{ what: "/var/spool/airlock", by: spool }]);
+  await using postgresql = await startPostgresql(null, settings);
+  const env = { ...postgresql.env, PATH: `${dirname(postgresql.program("psql"))}:${process.env["PATH"] ?? ""}` };
   await postgresql.run("createdb", "shop");
   await postgresql.run("psql", "-X", "-q", "-d", "shop", "-f", join(import.meta.dirname, "shop.sql"));
   await postgresql.sql("postgres", "CREATE ROLE backup LOGIN REPLICATION");
-  const sets = recipe("PostgreSQL", "yaml", "pg_basebackup").replace(/^ {2}postgres-wal.*$/m, "");
-  await bench.store(sets, postgresql.env);
-  await bench.shell(recipe("PostgreSQL", "sh", "mkdir -m 700 data"));
-  await using restored = await startPostgresql(join(bench.folder, "data"));
-  assert.ok((await restored.dumpText("shop")) === (await postgresql.dumpText("shop")), "it differs");
-});
+  const sets = recipe(at, "yaml", "pg_basebackup");
+  await bench.store(sets.replace(/^ {2}postgres-wal.*$/m, ""), env);
 
-test("PostgreSQL: archive_command hands over whole segments", async () => {
-  await using bench = await openBench();
-  const wal = join(bench.folder, "spool");
-  await mkdir(join(wal, "partial"), { recursive: true });
-  await mkdir(join(wal, "wal"));
-  if (process.getuid?.() === 0) await bench.shell("chown -R nobody . && chmod 755 .");
-  const settings = recipe("PostgreSQL", "conf", "archive_command", [{ what: "/var/spool/airlock", by: wal }]);
-  await using postgresql = await startPostgresql(null, settings);
-  await postgresql.sql("postgres", "CREATE TABLE t AS SELECT 1; SELECT pg_switch_wal()");
-  const archived = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
-  const deadline = Date.now() + 30_000;
-  let segment = "";
-  while (segment === "" && Date.now() < deadline) segment = (await postgresql.sql("postgres", archived)).trim();
-  assert.equal((await readFile(join(wal, "wal", segment))).length, 16 * 1024 * 1024);
-  assert.equal((await run("ls", [join(wal, "partial")])).stdout, "");
+  await postgresql.sql("shop", "INSERT INTO texts SELECT 'later', i::text FROM generate_series(1, 1000) AS i");
+  const original = await postgresql.dumpText("shop");
+  const last = (await postgresql.sql("shop", "SELECT pg_walfile_name(pg_switch_wal())")).trim();
+  const archived = `SELECT last_archived_wal >= '${last}' FROM pg_stat_archiver`;
+  assert.ok(await until(async () => (await postgresql.sql("shop", archived)).trim() === "t", 60_000));
+  assert.deepEqual(await readdir(join(spool, "partial")), []);
+  const watch = sets.replace(/^ {2}postgres-base:\n( {4}.*\n)+/m, "").replace("/var/spool/airlock", spool);
+  await watchUntilTaken(bench, watch.replace("after: delete", "after: delete, settle: 100ms"), join(spool, "wal"));
+
+  await bench.shell(recipe(at, "sh", "mkdir -m 700 data"));
+  await bench.shell(recipe(at, "sh", "recovery.signal"));
+  assert.ok((await readdir(join(bench.folder, "wal"))).includes(last));
+  if (isRoot) await bench.shell("chown -R nobody wal");
+  const recovery = `archive_mode = off\nrestore_command = 'cp ${bench.folder}/wal/%f %p'\n`;
+  await using restored = await startPostgresql(join(bench.folder, "data"), recovery);
+  assert.ok((await restored.dumpText("shop")) === original, "it differs");
 });
 
 test("MariaDB: dumped by a user that may only read, restored with Airlock and without", async () => {
