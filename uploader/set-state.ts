@@ -1,5 +1,6 @@
 import type { SQLOutputValue } from "node:sqlite";
 import { AirlockError } from "../shared/errors.ts";
+import { AGENT } from "./agent-name.ts";
 import { integer, text, type UploaderDatabase } from "./database.ts";
 import { isOwnerAlive, pidOf } from "./process-owner.ts";
 import type { Published } from "./publish-context.ts";
@@ -269,7 +270,13 @@ export function openSetState({ database, bucket, host, owner }: SetStateOptions)
 type Row = Record<string, SQLOutputValue>;
 
 function lockedBy(set: string, owner: string, since: string): AirlockError {
-  return new AirlockError("locked", `process ${pidOf(owner)} has been running this set since ${since}`, {
+  const pid = pidOf(owner);
+  if (set === AGENT) {
+    return new AirlockError("locked", `process ${pid} has been this spool's agent since ${since}`, {
+      remedy: "one agent runs all sets; an agent that has died leaves no lock behind",
+    });
+  }
+  return new AirlockError("locked", `process ${pid} has been running this set since ${since}`, {
     subject: set,
     remedy: "wait for it: a set never runs twice at once; a process that has died holds nothing up",
   });

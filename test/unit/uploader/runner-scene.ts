@@ -50,7 +50,12 @@ export function openRunnerScene(sets: string): RunnerScene {
     const { state, spool, context } = stack.use(scene.open(store, { owner, timing }));
     return {
       config,
-      io: { env: process.env, kill: process.kill, stdin: new PassThrough(), log: context.log },
+      io: {
+        env: process.env,
+        kill: (pid, name) => process.kill(pid, name),
+        stdin: new PassThrough(),
+        log: context.log,
+      },
       context,
       spool,
       sets: openSetState({ database: state.database, bucket: "acme-dropzone", host: "web1", owner }),
