@@ -110,7 +110,7 @@ test("Redis: a snapshot by a user that may only replicate, read by the server ag
   await bench.shell(recipe(at, "sh", "# with Airlock"));
   const restored = async (): Promise<unknown> => {
     await using again = await startRedis(join(bench.folder, "dump.rdb"));
-    return again.content();
+    return await again.content(); // before the server ends
   };
   assert.deepEqual(await restored(), original);
   await bench.shell("rm dump.rdb");
