@@ -19,7 +19,8 @@ import { Vault } from "./vault.ts";
 import { Weather } from "./weather.ts";
 import { Zone, type ZoneVersion } from "./zone.ts";
 
-const START_MS = Date.parse("2026-01-01T00:00:00.000Z");
+/** Epoch ms. */
+export const START_MS = Date.parse("2026-01-01T00:00:00.000Z");
 /** What was begun, hidden or delayed while things went wrong is over by then. */
 const QUIET_MS = 120_000;
 const SETTLED_WITHIN_MS = 2 * 3_600_000;
@@ -110,6 +111,11 @@ export class History {
     };
     this.#hosts = this.plan.hostNames.map((name) => new Host(name, around));
     this.#schedule(around);
+  }
+
+  /** What has not come right yet. */
+  findRest(): readonly string[] {
+    return findRest(this);
   }
 
   tell(line: string): void {
