@@ -115,6 +115,8 @@ class Daemon {
   #wholeSeen = true;
   /** What becomes of what is waiting for its turn or being moved. */
   readonly #underWay = new Map<VersionId, Promise<Fate>>();
+  /** How many of them each host has. */
+  readonly #movesOf = new Map<string, number>();
   /** Something failed since the last sweep began, and only a sweep will try it again. */
   #isSweepDue = false;
   #changed = new AbortController();
@@ -356,9 +358,18 @@ class Daemon {
     if (then !== "start") return this.#fateOf(id, then);
     const begun = this.#admission.begin(version);
     this.#found.started = true;
-    const fate = this.#queue.add(() => this.#move({ version, eventAtMs, ...begun }));
+    const host = this.#admission.hostOf(version);
+    const before = this.#movesOf.get(host) ?? 0;
+    this.#movesOf.set(host, before + 1);
+    // whoever has the fewest under way comes next: one host's flood is one object ahead of another's first
+    const fate = this.#queue.add(() => this.#move({ version, eventAtMs, ...begun }), { priority: -before });
     this.#underWay.set(id, fate);
-    void fate.then(() => this.#underWay.delete(id));
+    void fate.then(() => {
+      this.#underWay.delete(id);
+      const left = (this.#movesOf.get(host) ?? 1) - 1;
+      if (left > 0) this.#movesOf.set(host, left);
+      else this.#movesOf.delete(host);
+    });
     return { fate };
   }
 
