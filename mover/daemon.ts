@@ -123,6 +123,7 @@ class Daemon {
   /** With `--once`: how often each object was tried in vain. */
   readonly #triesOnce = new Map<VersionId, number>();
   #lastSweepAt: string | null = null;
+  #sweepFailing = false;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
   readonly #holdReports: HoldReports;
@@ -203,6 +204,7 @@ class Daemon {
       try {
         await this.#sweep(ending);
         failures = 0;
+        this.#sweepFailing = false;
         if (!this.#wholeSeen) continue;
         if (once) await this.#queue.onIdle();
         if (once && !this.#found.started && this.#found.toRetry === 0) return;
@@ -210,6 +212,7 @@ class Daemon {
         else await this.#untilNextSweep(ending);
       } catch (thrown) {
         if (ending.aborted) return;
+        this.#sweepFailing = true;
         const error = toAirlockError(thrown);
         this.#note(error);
         if (CODES[error.code].reaction === "halt" || (once && ++failures >= ONCE_ATTEMPTS)) {
@@ -539,6 +542,8 @@ class Daemon {
         Array.from(reasons, ([reason, objects]) => ({ host, reason, objects: [...objects] })),
       ).flat(),
       lastSweepAt: this.#lastSweepAt,
+      sweepFailing: this.#sweepFailing,
+      events: this.#events === null ? null : this.#events.isReachable ? "reachable" : "unreachable",
       lastError: this.#lastError,
     };
   }

@@ -13,6 +13,8 @@ export interface HeartbeatOptions {
   readonly log: Log;
 }
 
+type Sign = Pick<Status, "lastSweepAt" | "sweepFailing" | "events" | "objects">;
+
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #address: string;
@@ -28,12 +30,15 @@ export class Heartbeat {
     this.#options = options;
   }
 
-  /** Called with each status. A beat says: a sweep went well, or an object was moved, since the last one. */
-  see({ lastSweepAt, objects }: Pick<Status, "lastSweepAt" | "objects">): void {
+  /**
+   * Called with each status. A beat says that the drop-zone is looked at: since the last one a sweep went well or an
+   * object was moved, or events come in, and no sweep has failed.
+   */
+  see({ lastSweepAt, sweepFailing, events, objects }: Sign): void {
     const seen = `${lastSweepAt} ${objects}`;
     const nowMs = this.#options.timing.now();
-    if (lastSweepAt === null || seen === this.#seen || this.#beating !== null || nowMs - this.#lastMs < EVERY_MS)
-      return;
+    if (lastSweepAt === null || sweepFailing || this.#beating !== null || nowMs - this.#lastMs < EVERY_MS) return;
+    if (seen === this.#seen && events !== "reachable") return;
     this.#seen = seen;
     this.#lastMs = nowMs;
     this.#beating = this.#beat().finally(() => (this.#beating = null));

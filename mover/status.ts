@@ -54,6 +54,10 @@ const statusSchema = z.strictObject({
   holds: counts,
   held: z.array(z.strictObject({ host: z.string(), reason: z.string(), objects: z.array(z.string()) })),
   lastSweepAt: z.string().nullable(),
+  /** The drop-zone could not be listed when that was last tried. */
+  sweepFailing: z.boolean(),
+  /** Whether events come in; null: the drop-zone is listed instead. */
+  events: z.enum(["reachable", "unreachable"]).nullable(),
   lastError: z.strictObject({ at: z.string(), code: z.string(), message: z.string() }).nullable(),
 });
 

@@ -98,8 +98,8 @@ export class Webhook implements Alerts {
       await courier.send({ address: this.#address, method: "POST", content }, signal);
       this.#dropped -= dropped;
     } catch (thrown) {
-      if (signal.aborted && signal === this.#ended.signal) this.#waiting.set(letter.id, letter); // for the parting
-      else log.failure("notify-failed", toAirlockError(thrown), { what: "webhook", kind: letter.first.kind, count });
+      if (signal === this.#ended.signal && signal.aborted) return this.#putBack(letter); // for the parting
+      log.failure("notify-failed", toAirlockError(thrown), { what: "webhook", kind: letter.first.kind, count });
     }
     this.#told.delete(letter.id);
     this.#told.set(letter.id, timing.now());
@@ -107,6 +107,11 @@ export class Webhook implements Alerts {
       if (this.#told.size <= MAX_REMEMBERED) break;
       this.#told.delete(oldest);
     }
+  }
+
+  #putBack(letter: Letter): void {
+    const newer = this.#waiting.get(letter.id);
+    this.#waiting.set(letter.id, newer === undefined ? letter : { ...newer, count: newer.count + letter.count });
   }
 
   async #sleep(durationMs: number, signal: AbortSignal): Promise<void> {
