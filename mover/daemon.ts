@@ -115,8 +115,9 @@ class Daemon {
   #wholeSeen = true;
   /** What becomes of what is waiting for its turn or being moved. */
   readonly #underWay = new Map<VersionId, Promise<Fate>>();
-  /** How many of them each host has. */
-  readonly #movesOf = new Map<string, number>();
+  /** In which each host's last object is served, and the one that is being served. */
+  readonly #lastRounds = new Map<string, number>();
+  #round = 0;
   /** Something failed since the last sweep began, and only a sweep will try it again. */
   #isSweepDue = false;
   #changed = new AbortController();
@@ -362,17 +363,17 @@ class Daemon {
     const begun = this.#admission.begin(version);
     this.#found.started = true;
     const host = this.#admission.hostOf(version);
-    const before = this.#movesOf.get(host) ?? 0;
-    this.#movesOf.set(host, before + 1);
-    // whoever has the fewest under way comes next: one host's flood is one object ahead of another's first
-    const fate = this.#queue.add(() => this.#move({ version, eventAtMs, ...begun }), { priority: -before });
+    // Fair queueing: an object's round is the one after its host's last, and no earlier than the one that is being
+    // served; so one host's flood is a single object ahead of another's, and within a host nothing overtakes.
+    const round = Math.max(this.#round, (this.#lastRounds.get(host) ?? 0) + 1);
+    this.#lastRounds.set(host, round);
+    const move = (): Promise<Fate> => {
+      this.#round = round;
+      return this.#move({ version, eventAtMs, ...begun });
+    };
+    const fate = this.#queue.add(move, { priority: -round });
     this.#underWay.set(id, fate);
-    void fate.then(() => {
-      this.#underWay.delete(id);
-      const left = (this.#movesOf.get(host) ?? 1) - 1;
-      if (left > 0) this.#movesOf.set(host, left);
-      else this.#movesOf.delete(host);
-    });
+    void fate.then(() => this.#underWay.delete(id));
     return { fate };
   }
 
