@@ -204,16 +204,21 @@ sso_start_url = https://acme.awsapps.com/start
   assert.match(asked.join(), /^GET \/federation\/credentials\?/);
 });
 
+/** They are sent at the same time: the former key must live until all that can be sent has been. */
+const WHOLE_PARTS = 2;
+
 test("credentials that expire during a long run are renewed in it", async () => {
   const [first, second] = [issue(4 * 60_000), issue(HOUR_MS)]; // the SDK renews what has less than five minutes left
   services.give = () => first.credentials;
   const config = await writeConfig(null);
   store.seen.length = 0;
-  const piece = randomBytes(20_000_000);
+  const piece = randomBytes(WHOLE_PARTS * 8 * 1024 * 1024 + 1_000_000); // of 8 MiB each, and some
   const source = createServer((_, response) => {
     response.write(piece);
+    let parts = 0;
     const stopObserving = world.server.onRequest(({ operation }) => {
-      if (operation !== "UploadPart") return;
+      if (operation === "UploadPart") parts += 1;
+      if (parts < WHOLE_PARTS) return;
       stopObserving();
       services.give = () => second.credentials;
       world.dropZoneAccount.setUserPolicies(first.user); // it may do nothing any more
