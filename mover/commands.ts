@@ -19,6 +19,10 @@ export function declareCommands(program: Command, io: Io, pid: number, monotonic
     .option("--endpoint <URL>", "the drop-zone's S3 endpoint; default: AWS's own")
     .option("--vault-endpoint <URL>", "the vault's S3 endpoint; default: AWS's own")
     .option("--unversioned", "the drop-zone keeps no versions")
+    .option(
+      "--readback",
+      "what is archived is read again, for a vault that takes altered bytes; its key may then read it",
+    )
     .option("--state <FOLDER>", "lock and status", "/var/lib/airlock-mover")
     .action((options: InitOptions) => runInit(io, options));
 

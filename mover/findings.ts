@@ -19,6 +19,8 @@ export const moverFindings = [
   // anomalies
   "size-anomaly",
   "compression-anomaly",
+  // the vault, read again
+  "vault-mismatch",
 ] as const;
 export type MoverFinding = (typeof moverFindings)[number];
 

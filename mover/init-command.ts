@@ -16,6 +16,7 @@ export interface InitOptions {
   readonly endpoint?: string;
   readonly vaultEndpoint?: string;
   readonly unversioned?: true;
+  readonly readback?: true;
   readonly state: string;
 }
 
@@ -39,7 +40,7 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
     vault: moverVaultPolicy({
       bucket: options.vault,
       secureTransport: isSecure(options.vaultEndpoint),
-      verify: "checksum",
+      verify: options.readback === true ? "readback" : "checksum",
     }),
   };
   io.print(
@@ -78,7 +79,7 @@ signingKey: ${quote(keyFile)}
 dropZone:
 ${store(options.dropZone, options.region, options.endpoint, "dropzone-mover")}
 vault:
-${store(options.vault, options.vaultRegion ?? options.region, options.vaultEndpoint, "vault-mover")}
+${store(options.vault, options.vaultRegion ?? options.region, options.vaultEndpoint, "vault-mover")}${options.readback === true ? "\n  verify: readback" : ""}
 state: ${quote(resolve(options.state))}
 `;
 }

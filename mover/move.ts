@@ -36,6 +36,8 @@ export interface Tools {
   readonly hosts: ReadonlyMap<string, HostPolicy>;
   readonly timing: Timing;
   readonly log: Log;
+  /** Of one upload, where the vault takes fewer than S3. */
+  readonly maxParts?: number;
   /** How far the drop-zone's clock is ahead of this machine's, in ms; default: not at all. */
   readonly dropZoneClockMs?: () => number;
 }
@@ -119,19 +121,19 @@ export interface Moved {
  */
 export async function archive(found: Discovered, tools: Tools, signal: AbortSignal): Promise<Recorded> {
   const rejected: VaultName[] = [];
-  while (rejected.length < MAX_REJECTED) {
+  for (;;) {
     const committed = await carry(found, rejected.length, tools, signal);
     const proven = await prove(committed, rejected, tools, signal);
     if (proven !== null) return record(proven, tools);
     rejected.push(committed.name); // an earlier try left other bytes there, and they can't be removed
+    if (rejected.length >= MAX_REJECTED) throw vaultMismatch(found.version.key, committed.name);
   }
-  throw vaultMismatch(found.version.key, rejected);
 }
 
 /** From admit to commit, under the source's one name, or the next one where `attempt` names hold other bytes. */
 async function carry(found: Discovered, attempt: number, tools: Tools, signal: AbortSignal): Promise<Committed> {
   const eligible = admitName(found.version, tools.hosts, found.override);
-  const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes);
+  const plan = planCopy(found.version.sizeBytes, tools.memory.sizeBytes, tools.maxParts);
   if (plan === null) throw tooLarge(found.version);
   using _window = await tools.memory.reserve(plan.windowBytes, signal);
   await using cleanup = new AsyncDisposableStack();
@@ -270,7 +272,7 @@ async function prove(
   const found = await readBack(vault, name, committed.versionId, signal);
   if (found.sha256 === committed.sha256) return proofOf(found.versionId);
   if (disposition === "already-archived") return null;
-  throw vaultMismatch(origin.found.version.key, [...rejected, name]);
+  throw vaultMismatch(origin.found.version.key, name);
 }
 
 /** Resolves once the ledger's segment that holds the entry is in the vault: from here on the object may go. */
@@ -293,7 +295,7 @@ async function record({ committed, rejected }: Proven, tools: Tools): Promise<Re
     disposition: found.override === true ? "released-by-operator" : committed.disposition,
     findings: [
       ...(overridden === null ? [] : [{ code: overridden.code, detail: overridden.message.slice(0, 300) }]),
-      ...rejected.map((other) => ({ code: "vault-mismatch", detail: `other bytes are under ${other}` })),
+      ...rejected.map((other) => ({ code: "vault-mismatch", detail: `other bytes are under ${other}`.slice(0, 300) })),
     ],
   };
   const { disposition } = await tools.ledger.append(entry); // which tells what was recorded before from what is new

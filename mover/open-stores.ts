@@ -7,20 +7,22 @@ import { judgeStores, type Problem } from "../shared/s3/judge.ts";
 import { openLedgers, openLedgerStore, type Ledgers } from "../shared/s3/ledger-store.ts";
 import { probeDropZone, type DropZoneFindings } from "../shared/s3/probe-drop-zone.ts";
 import { chooseIntegrity, probeVault, type VaultFindings } from "../shared/s3/probe-vault.ts";
-import { openVaultWriter } from "../shared/s3/vault-writer.ts";
+import { openVaultReadbackWriter, openVaultWriter } from "../shared/s3/vault-writer.ts";
 import type {
   CheckpointStore,
   DropZoneSource,
   LedgerStore,
   StoreClock,
   UploadLister,
+  VaultReadbackWriter,
   VaultWriter,
 } from "../shared/stores.ts";
 import type { MoverConfig } from "./config.ts";
 
 export interface Stores extends AsyncDisposable {
   readonly dropZone: DropZoneSource & UploadLister & StoreClock;
-  readonly vault: VaultWriter & UploadLister & StoreClock;
+  /** Can read what it archived only with `verify: readback`. */
+  readonly vault: (VaultWriter | VaultReadbackWriter) & UploadLister & StoreClock;
   readonly ledgerStore: LedgerStore;
   /** Every mover's. */
   readonly ledgers: Ledgers;
@@ -76,12 +78,13 @@ export async function openStores(
   refuse(problems);
   await using opened = new AsyncDisposableStack();
   const maxConnections = config.concurrency * 2 + 4; // a large object's lanes, the listing and the ledger come on top
+  const openVault = config.verify === "readback" ? openVaultReadbackWriter : openVaultWriter;
   const stores = {
     dropZone: opened.use(
       await openDropZoneSource(config.dropZone, { ...connecting, versioned: dropZone.versioned, maxConnections }),
     ),
     vault: opened.use(
-      await openVaultWriter(config.vault, {
+      await openVault(config.vault, {
         ...connecting,
         storageClass: config.storageClass,
         integrity: chooseIntegrity(vault),

@@ -5,7 +5,7 @@ const MiB = 1024 * 1024;
 const SINGLE_PUT_BYTES = 8 * MiB;
 const MIN_PART_BYTES = 8 * MiB;
 /** S3's own limits. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
-const MAX_PARTS = 10_000;
+export const MAX_PARTS = 10_000;
 const MAX_PART_BYTES = 5 * 1024 * MiB;
 const MAX_LANES = 4;
 /** What a move costs beside its bytes: sockets, headers, the entry. */
@@ -22,10 +22,13 @@ export type CopyPlan =
       readonly windowBytes: number;
     };
 
-/** The plan for an object of this size within this memory, or null when no part of it would fit. */
-export function planCopy(sizeBytes: number, memoryBytes: number): CopyPlan | null {
+/**
+ * The plan for an object of this size within this memory, or null when no part of it would fit. All parts but the last
+ * have one size, since some stores (Cloudflare R2) insist on that.
+ */
+export function planCopy(sizeBytes: number, memoryBytes: number, maxParts = MAX_PARTS): CopyPlan | null {
   if (sizeBytes <= SINGLE_PUT_BYTES) return { kind: "single", windowBytes: sizeBytes + OVERHEAD_BYTES };
-  const partBytes = Math.max(MIN_PART_BYTES, Math.ceil(sizeBytes / MAX_PARTS / MiB) * MiB);
+  const partBytes = Math.max(MIN_PART_BYTES, Math.ceil(sizeBytes / maxParts / MiB) * MiB);
   const partCount = Math.ceil(sizeBytes / partBytes);
   // half of the memory at most for one object, so that a large one never stops the small ones
   const lanes = Math.min(MAX_LANES, partCount, Math.max(1, Math.floor(memoryBytes / 2 / partBytes)));

@@ -3,7 +3,7 @@ import { formatBytes } from "../shared/config/units.ts";
 import { openCourier } from "../shared/courier.ts";
 import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { readSecretFile } from "../shared/files.ts";
-import { parseSigningKey } from "../shared/keys.ts";
+import { parseSigningKey, type SigningKey } from "../shared/keys.ts";
 import { lockFolder } from "../shared/process-lock.ts";
 import { realTiming, type Timing } from "../shared/retry.ts";
 import { openEventQueue } from "../shared/s3/event-queue.ts";
@@ -48,11 +48,12 @@ export async function runRun(
   // Small buffers are cut from pieces of this size, and one that lives on keeps the whole piece (Node's own: 64 KiB).
   Buffer.poolSize = 8 * 1024;
   const config = await readServedConfig(io);
+  const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   using _lock = await lockFolder(config.state, pid);
   const serviceManager = connectServiceManager({ env: io.env, pid, log: io.log });
   let outcome: Outcome;
   try {
-    outcome = await runMover(io, config, serviceManager, { ...surroundings, once: options.once === true, pid });
+    outcome = await runMover(io, config, key, serviceManager, { ...surroundings, once: options.once === true, pid });
   } finally {
     serviceManager.stopping();
     await serviceManager.close();
@@ -89,12 +90,12 @@ type Running = Partial<Surroundings> & { readonly once: boolean; readonly pid: n
 async function runMover(
   io: Io,
   config: MoverConfig,
+  key: SigningKey,
   serviceManager: ServiceManager,
   { connecting = {}, timing = realTiming, checkpointEvery, monotonicNs, once, pid }: Running,
 ): Promise<Outcome> {
   const { drain, abort } = io;
   const { id: mover, discover, state } = config;
-  const key = parseSigningKey(await readSecretFile(config.signingKeyFile), config.signingKeyFile);
   await using stores = await openStores(config, io.log, abort, connecting);
   await using courier = openCourier({ timing });
   await using ended = new AsyncDisposableStack();
@@ -171,6 +172,7 @@ async function runMover(
       ledger,
       releaser: new Releaser(stores.dropZone, timing),
       memory,
+      maxParts: config.maxParts,
       hosts,
       ...changesOf({ config, changedHosts: [] }),
       events: discover.sqs === null || queue === null ? null : { queue, sweep: discover.sqs.sweep },

@@ -152,6 +152,12 @@ export interface VaultWriter {
   abortUpload(upload: MultipartUpload, signal: AbortSignal): Promise<void>;
 }
 
+/** The same where `verify: readback` is set, for a store that takes altered bytes: it alone may read what it archived. */
+export interface VaultReadbackWriter extends VaultWriter {
+  /** `versionId` null: the only (or latest) version. */
+  openArchived(name: VaultName, versionId: string | null, signal: AbortSignal): Promise<OpenedObject>;
+}
+
 /** An upload that was neither completed nor aborted. */
 export interface OpenUpload extends MultipartUpload {
   /** By the store's clock. */

@@ -77,7 +77,7 @@ function* judgeVault(found: VaultFindings, { verify }: Intentions): Iterable<Pro
       store,
       what: "bytes that were altered on the way are taken for good: neither a wrong checksum nor a wrong payload hash is refused",
       remedy:
-        "use a store that refuses them (docs/stores.md); `verify: readback` is meant for the others, and not served yet",
+        "set `verify: readback`, with which everything is read again before it is recorded (the key then has to read archive/), or use a store that refuses them (docs/stores.md)",
     };
   }
   yield* judgeLock(found);

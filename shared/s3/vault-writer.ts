@@ -1,6 +1,6 @@
 import type { StoreConfig } from "../config/store-config.ts";
-import type { StoreClock, UploadLister, VaultWriter } from "../stores.ts";
-import { openS3, type S3Options } from "./client.ts";
+import type { StoreClock, UploadLister, VaultReadbackWriter, VaultWriter } from "../stores.ts";
+import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { listUploads } from "./list-uploads.ts";
 import { abortUpload, beginUpload, completeUpload, createObject, uploadPart } from "./uploads.ts";
 
@@ -9,15 +9,30 @@ export interface VaultWriterOptions extends S3Options {
   readonly storageClass: string | null;
 }
 
-/** Parts and aborts are repeated, since that is harmless; whatever creates a name is tried once. */
-export async function openVaultWriter(
+type Opened = UploadLister & StoreClock & AsyncDisposable;
+
+/** Without any way to read what is archived. */
+export async function openVaultWriter(config: StoreConfig, options: VaultWriterOptions): Promise<VaultWriter & Opened> {
+  return writerOf(await openS3(config, options), options);
+}
+
+/** For `verify: readback`, and nothing else. */
+export async function openVaultReadbackWriter(
   config: StoreConfig,
   options: VaultWriterOptions,
-): Promise<VaultWriter & UploadLister & StoreClock & AsyncDisposable> {
+): Promise<VaultReadbackWriter & Opened> {
   const store = await openS3(config, options);
-  const { storageClass } = options;
   return {
-    bucket: config.bucket,
+    ...writerOf(store, options),
+    openArchived: (key, versionId, signal) =>
+      store.repeat(signal, () => store.bytes.getObject({ key, versionId, range: null, ifMatch: null, signal })),
+  };
+}
+
+/** Parts and aborts are repeated, since that is harmless; whatever creates a name is tried once. */
+function writerOf(store: S3Store, { storageClass }: VaultWriterOptions): VaultWriter & Opened {
+  return {
+    bucket: store.config.bucket,
     createObject: (name, body, create) => createObject(store, name, body, create, storageClass),
     beginUpload: (name, create) => beginUpload(store, name, create, storageClass),
     uploadPart: (upload, number, body, signal) =>

@@ -3,6 +3,7 @@ import type { AccountState } from "./accounts.ts";
 import type { Blob } from "./blobs.ts";
 import type { ChecksumName, ChecksumType, StoredChecksum } from "./checksums.ts";
 import type { Statement } from "./policy.ts";
+import type { Quirks } from "./quirks.ts";
 import type { SortedKeys } from "./sorted-keys.ts";
 
 export type LockMode = "GOVERNANCE" | "COMPLIANCE";
@@ -128,6 +129,7 @@ export interface Bucket {
   readonly account: AccountState;
   readonly region: string;
   readonly createdMs: number;
+  readonly quirks: Quirks;
   versioning: Versioning;
   /** Undefined: without Object Lock. */
   objectLock: { readonly rule: LockRule | undefined } | undefined;

@@ -21,6 +21,7 @@ import { createFaults, type Faults } from "./faults.ts";
 import { addBucket } from "./handlers/bucket.ts";
 import type { LockMode } from "./model.ts";
 import { parsePolicy, type PolicyDocument } from "./policy.ts";
+import type { Quirks } from "./quirks.ts";
 import { createQueues } from "./queues.ts";
 
 export type { Credentials } from "./accounts.ts";
@@ -56,6 +57,8 @@ export interface BucketOptions {
   readonly versioning?: boolean;
   readonly objectLock?: boolean | { readonly mode: LockMode; readonly days: number };
   readonly policy?: PolicyDocument;
+  /** Where it is to be another store than AWS S3. */
+  readonly quirks?: Quirks;
   /** Another region than the server's: requests are answered by a redirect. */
   readonly region?: string;
 }
@@ -192,12 +195,16 @@ function createAccount(
     },
     setUserPolicies: (userName, ...policies) => world.accounts.setPolicies(account, userName, policies),
     addKey: (credentials, userName) => void world.accounts.addKey(account, userName, credentials),
-    createBucket: (bucketName, { versioning = false, objectLock = false, policy, region = world.region } = {}) => {
+    createBucket: (
+      bucketName,
+      { versioning = false, objectLock = false, policy, region = world.region, quirks = {} } = {},
+    ) => {
       const bucket = addBucket(world, account, {
         name: bucketName,
         region,
         versioning,
         objectLock: objectLock !== false,
+        quirks,
       });
       if (typeof objectLock === "object") {
         bucket.objectLock = { rule: { mode: objectLock.mode, amount: objectLock.days, unit: "Days" } };

@@ -111,7 +111,10 @@ export function checkWriteConditions(context: Context, bucket: Bucket, key: stri
   if (ifNoneMatch === undefined && ifMatch === undefined) return;
   checkConditionForm(ifNoneMatch, ifMatch);
   const current = currentObject(bucket, key);
-  if (ifNoneMatch !== undefined && current !== undefined) throw preconditionFailed("If-None-Match");
+  const { ignoresCreateOnlyPut, ignoresCreateOnlyComplete } = bucket.quirks;
+  const isIgnored = context.operation === "PutObject" ? ignoresCreateOnlyPut : ignoresCreateOnlyComplete;
+  if (ifNoneMatch !== undefined && current !== undefined && isIgnored !== true)
+    throw preconditionFailed("If-None-Match");
   if (ifMatch === undefined) return;
   if (current === undefined) throw noSuchKey(key);
   if (unquote(ifMatch) !== current.etag) throw preconditionFailed("If-Match");

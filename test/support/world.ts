@@ -29,6 +29,7 @@ import {
   type Statement,
 } from "../../shared/statement.ts";
 import type { StoredVersion } from "../../shared/stores.ts";
+import type { Quirks } from "../s3-server/quirks.ts";
 import { startS3Server, type Account, type Credentials, type S3Server } from "../s3-server/server.ts";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -50,6 +51,14 @@ export interface WorldOptions {
   readonly clock?: () => number;
   /** What requests are held against, and the Date header tells; default: `clock`. */
   readonly signingClock?: () => number;
+  /** Where the stores are to be others than AWS S3. */
+  readonly quirks?: { readonly dropZone?: Quirks; readonly vault?: Quirks };
+  /** Default: with Object Lock, and so versions. */
+  readonly vaultVersions?: "locked" | "none";
+  /** Default: checksum. */
+  readonly verify?: "checksum" | "readback";
+  /** Further keys of the mover's `vault`, such as `parts: { max: 1000 }`. */
+  readonly vaultOptions?: string;
   /** The drop-zone's events go to a queue, and the mover takes them; the drop-zone itself is listed at `sweep`. */
   readonly events?: { readonly sweep: string };
 }
@@ -121,8 +130,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { versioned = true, hosts = ["web1"] } = options;
   const dropZoneAccount = server.createAccount("drop-zone");
   const vaultAccount = server.createAccount("vault");
-  dropZoneAccount.createBucket(DROP_ZONE, { versioning: versioned });
-  vaultAccount.createBucket(VAULT, { objectLock: { mode: "COMPLIANCE", days: 30 } });
+  const { quirks = {}, verify = "checksum", vaultVersions = "locked" } = options;
+  dropZoneAccount.createBucket(DROP_ZONE, { versioning: versioned, quirks: quirks.dropZone ?? {} });
+  vaultAccount.createBucket(VAULT, {
+    ...(vaultVersions === "locked" ? { objectLock: { mode: "COMPLIANCE", days: 30 } } : {}),
+    quirks: quirks.vault ?? {},
+  });
   const secureTransport = false;
   const queue = options.events === undefined ? null : dropZoneAccount.createQueue("airlock-events");
 
@@ -132,9 +145,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await writeFile(secretFile, secretAccessKey, { mode: 0o600 });
     return `{ accessKeyIdFile: ${idFile}, secretAccessKeyFile: ${secretFile} }`;
   };
-  const storeYaml = (bucket: string, credentials: string): string =>
-    `{ bucket: ${bucket}, region: ${server.region}, endpoint: "${server.endpoint}", forcePathStyle: true, credentials: ${credentials} }`;
+  const storeYaml = (bucket: string, credentials: string, more = ""): string =>
+    `{ bucket: ${bucket}, region: ${server.region}, endpoint: "${server.endpoint}", forcePathStyle: true, credentials: ${credentials}${more} }`;
 
+  const vaultYaml = `, verify: ${verify}${options.vaultOptions === undefined ? "" : `, ${options.vaultOptions}`}`;
   const moverKey = generateSigningKey();
   await writeFile(join(dir, "mover.key"), formatSigningKey(moverKey), { mode: 0o600 });
   const hostKeys = new Map<string, SigningKey>();
@@ -164,10 +178,7 @@ spool: ${join(dir, `${host}.spool`)}
       ...(queue === null ? {} : { queueArn: queue.arn }),
     }),
   );
-  const vaultMover = vaultAccount.createUser(
-    "mover",
-    moverVaultPolicy({ bucket: VAULT, secureTransport, verify: "checksum" }),
-  );
+  const vaultMover = vaultAccount.createUser("mover", moverVaultPolicy({ bucket: VAULT, secureTransport, verify }));
   const operator = vaultAccount.createUser("operator", operatorPolicy({ bucket: VAULT, secureTransport }));
   const moverConfig = join(dir, "mover.yaml");
   await writeFile(
@@ -175,7 +186,7 @@ spool: ${join(dir, `${host}.spool`)}
     `id: mover-a
 signingKey: ${join(dir, "mover.key")}
 dropZone: ${storeYaml(DROP_ZONE, await writeCredentials("dropzone-mover", dropZoneMover))}
-vault: ${storeYaml(VAULT, await writeCredentials("vault-mover", vaultMover))}
+vault: ${storeYaml(VAULT, await writeCredentials("vault-mover", vaultMover), vaultYaml)}
 discover: { poll: ${options.poll ?? "200ms"}${queue === null ? "" : `, sqs: { queueUrl: "${queue.url}", sweep: "${options.events?.sweep}" }`} }
 memory: ${options.memory ?? "96MiB"}
 concurrency: ${options.concurrency ?? 16}

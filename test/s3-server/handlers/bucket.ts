@@ -3,6 +3,7 @@ import { bucketOf, header, ownerXml, query, type Context, type Reply, type World
 import { S3Error } from "../errors.ts";
 import type { AccountState } from "../accounts.ts";
 import type { Bucket } from "../model.ts";
+import type { Quirks } from "../quirks.ts";
 import { emptyReply, xmlReply } from "../reply.ts";
 import { checkAcl } from "../settings.ts";
 import { createSortedKeys } from "../sorted-keys.ts";
@@ -14,6 +15,7 @@ export interface NewBucket {
   readonly region: string;
   readonly versioning: boolean;
   readonly objectLock: boolean;
+  readonly quirks?: Quirks;
 }
 
 export function addBucket(world: World, account: AccountState, options: NewBucket): Bucket {
@@ -41,6 +43,7 @@ export function addBucket(world: World, account: AccountState, options: NewBucke
     account,
     region: options.region,
     createdMs: world.clock(),
+    quirks: options.quirks ?? {},
     versioning: options.versioning || options.objectLock ? "Enabled" : "Off",
     objectLock: options.objectLock ? { rule: undefined } : undefined,
     policy: undefined,

@@ -7,6 +7,7 @@ import { bucketOf, header, keyOf, query, type Context, type Reply } from "../con
 import { S3Error } from "../errors.ts";
 import { defaultRetention } from "../lock.ts";
 import type { Bucket, FinishedUpload, Upload, UploadedPart, Version } from "../model.ts";
+import { checkParts } from "../quirks.ts";
 import { xmlReply } from "../reply.ts";
 import { fromByteString } from "../sorted-keys.ts";
 import { addVersion, checkWriteConditions, nextVersionId, unquote } from "../versions.ts";
@@ -43,6 +44,7 @@ async function complete(context: Context, checkConflict: () => void): Promise<Re
 
   const upload = findUpload(context, bucket);
   const parts = chooseParts(upload, requested);
+  checkParts(bucket, parts);
   const checksum = completeChecksum(
     upload.checksumName,
     upload.checksumType,

@@ -6,6 +6,7 @@ import { bucketOf, header, keyOf, query, type Context, type Reply } from "../con
 import { S3Error } from "../errors.ts";
 import { checkRemovable, mayBypass } from "../lock.ts";
 import type { Bucket } from "../model.ts";
+import { notImplemented } from "../quirks.ts";
 import { emptyReply, xmlReply } from "../reply.ts";
 import { toByteString, fromByteString } from "../sorted-keys.ts";
 import {
@@ -53,7 +54,9 @@ export async function deleteObject(context: Context): Promise<Reply> {
 function remove(context: Context, bucket: Bucket, { key, versionId, ifMatch }: Deletion): Deleted {
   const { world } = context;
   if (versionId !== undefined) checkVersionId(versionId);
-  if (ifMatch !== undefined) checkMatch(bucket, key, ifMatch);
+  const { conditionalDelete } = bucket.quirks;
+  if (ifMatch !== undefined && conditionalDelete === "refused") throw notImplemented("If-Match");
+  if (ifMatch !== undefined && conditionalDelete !== "ignored") checkMatch(bucket, key, ifMatch);
   if (versionId === undefined && bucket.versioning !== "Off") return addMarker(context, bucket, key);
 
   const target = versionId ?? "null";
@@ -88,6 +91,7 @@ function checkMatch(bucket: Bucket, key: string, ifMatch: string): void {
 
 export async function deleteObjects(context: Context): Promise<Reply> {
   const bucketBefore = bucketOf(context);
+  if (bucketBefore.quirks.hasNoBatchDelete === true) throw notImplemented("delete");
   const text = await receiveText(context);
   if (header(context, "content-md5") === undefined && declaredChecksum(context.request.headers) === undefined) {
     throw new S3Error("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
