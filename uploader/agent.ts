@@ -1,14 +1,13 @@
 import PQueue from "p-queue";
-import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
+import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { AGENT } from "./agent-name.ts";
-import { proveKey } from "./check-key.ts";
-import { CHECK_SET } from "./config.ts";
 import { drainSpool } from "./drain.ts";
+import { keepChecking } from "./keep-checking.ts";
 import type { Runner } from "./open-runner.ts";
+import { isOverdue, LOOK_AT_CLOCK_MS, planNext } from "./plan.ts";
 import { reportDelayed, reportFailure, reportHeld, reportLeft, reportStored } from "./report-runs.ts";
 import { collectLog } from "./run-log.ts";
 import { runSet } from "./run-set.ts";
-import { nextRun } from "./schedule.ts";
 import type { CommandSet, PathsSet, Schedule, WatchSet } from "./set-config.ts";
 import { takeRound } from "./take-settled.ts";
 import { watchFolder } from "./watch-folder.ts";
@@ -16,12 +15,7 @@ import { watchFolder } from "./watch-folder.ts";
 /** Sets that run at once: more would only make each other slower. */
 const RUNS_AT_ONCE = 2;
 const TRANSFERS_AT_ONCE = 2;
-/** No sleep is longer: a machine that was suspended, or whose clock was set, is noticed within this time. */
-const LOOK_AT_CLOCK_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const CHECK_EVERY_MS = 7 * 24 * HOUR_MS;
-/** After a check that could not be made. */
-const CHECK_AGAIN_MS = HOUR_MS;
 const TIDY_EVERY_MS = 10 * 60_000;
 const DELAYED_MS = HOUR_MS;
 const FORGET_EVERY_MS = 24 * HOUR_MS;
@@ -80,7 +74,7 @@ function* startLoops(agent: Agent): Generator<Promise<void>, void, undefined> {
       yield keepGoing(agent, () => keepSchedule(set, config, schedule, agent));
     }
   }
-  yield keepGoing(agent, () => keepChecking(agent));
+  yield keepGoing(agent, () => keepChecking(agent.runner, agent.signal));
   yield keepGoing(agent, () => keepTidy(agent));
 }
 
@@ -148,19 +142,16 @@ async function waitUntilDue(set: string, schedule: Schedule, isFirst: boolean, a
   const { runner, signal } = agent;
   const { timing } = runner.context;
   const { jitterMs } = runner.config;
-  const written = `${schedule.expression} ${schedule.timeZone}`;
   let plan = runner.sets.readPlan(set);
-  if (isFirst && plan?.schedule === written && plan.due.getTime() <= timing.now()) {
+  if (isFirst && isOverdue(plan, schedule, timing.now())) {
     // a thousand hosts that come back together do not start together either
     await timing.sleep(timing.random() * jitterMs, signal);
   }
   for (;;) {
     const now = timing.now();
-    if (plan === null || plan.schedule !== written || now < plan.made.getTime()) {
-      const at = nextRun(schedule.expression, schedule.timeZone).getTime();
-      plan = { due: new Date(at + Math.floor(timing.random() * jitterMs)), made: new Date(now), schedule: written };
-      runner.sets.writePlan(set, plan);
-    }
+    const current = planNext(plan, schedule, now, (): number => timing.random() * jitterMs);
+    if (current !== plan) runner.sets.writePlan(set, current);
+    plan = current;
     const waitMs = plan.due.getTime() - now;
     if (waitMs <= 0) return plan.due;
     await timing.sleep(Math.min(waitMs, LOOK_AT_CLOCK_MS), signal);
@@ -206,59 +197,6 @@ function reportUnreadable(set: string, error: AirlockError, runner: Runner): voi
   const runLog = collectLog(context.log, () => context.timing.now());
   runLog.log.failure("run-failed", error, { host: config.host, set });
   reportFailure({ set, error, startedAt, tail: runLog.tail() }, runner);
-}
-
-/** At the first start, and then weekly: a policy is widened by others, and nobody tells the host. */
-async function keepChecking(agent: Agent): Promise<void> {
-  const { runner, signal } = agent;
-  const { sets, context, config } = runner;
-  const { timing } = context;
-  const schedule = "weekly";
-  const plan = (inMs: number): void => {
-    const now = timing.now();
-    sets.writePlan(CHECK_SET, { due: new Date(now + inMs), made: new Date(now), schedule });
-  };
-  if (sets.readPlan(CHECK_SET) === null) plan(Math.floor(timing.random() * config.jitterMs));
-  for (;;) {
-    const next = sets.readPlan(CHECK_SET);
-    if (next !== null && timing.now() < next.made.getTime()) plan(0);
-    const waitMs = (next?.due.getTime() ?? 0) - timing.now();
-    if (waitMs > 0) await timing.sleep(Math.min(waitMs, LOOK_AT_CLOCK_MS), signal);
-    else plan((await checkKey(runner, signal)) === "made" ? CHECK_EVERY_MS : CHECK_AGAIN_MS);
-  }
-}
-
-async function checkKey(runner: Runner, signal: AbortSignal): Promise<"made" | "not-made"> {
-  const { config, context } = runner;
-  const startedAt = new Date(context.timing.now());
-  const runLog = collectLog(context.log, () => context.timing.now());
-  const { log } = runLog;
-  try {
-    const { key, findings, excess } = await proveKey(config, { ...context, log, signal });
-    if (excess.length === 0) {
-      log.info("check-done", { host: config.host, key, tried: findings.length });
-      return "made";
-    }
-    const error = new AirlockError(
-      "excess-power",
-      `this host's key can do more than it should: ${excess.map(({ power }) => power).join("; ")}`,
-      {
-        subject: config.dropZone.bucket,
-        remedy: "run `airlock-uploader check`, which prints the policy that mends it",
-      },
-    );
-    log.failure("check-done", error, { host: config.host, key, tried: findings.length });
-    reportFailure({ set: CHECK_SET, error, startedAt, tail: runLog.tail() }, runner);
-    return "made";
-  } catch (thrown) {
-    const error = toAirlockError(thrown);
-    if (signal.aborted) throw error;
-    log.failure("check-done", error, { host: config.host });
-    // an outage says nothing of the key
-    if (isAirlockError(error, "store-unavailable", "slow-down", "outcome-unknown")) return "not-made";
-    reportFailure({ set: CHECK_SET, error, startedAt, tail: runLog.tail() }, runner);
-    return "not-made";
-  }
 }
 
 async function keepTidy({ runner, signal }: Agent): Promise<void> {
