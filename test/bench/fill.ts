@@ -67,12 +67,12 @@ export async function putLargeObject(host: Host, sizeBytes: number, signal: Abor
   await writer.completeUpload(upload, parts, signal);
 }
 
-function nameFor(host: Host, name: string): string {
+export function nameFor(host: Host, name: string): string {
   return formatDropZoneName({ host: host.name, set: "bench", at: new Date(), token: newToken(), name });
 }
 
 /** Numbers and chains the statements of one host, as its spool does. */
-function createSigner(host: Host): (key: string, size: number, sha256: string) => SignedStatement {
+export function createSigner(host: Host): (key: string, size: number, sha256: string) => SignedStatement {
   const epoch = randomBytes(16).toString("base64url");
   let last: { readonly seq: number; readonly prev: string | null } = { seq: 0, prev: null };
   return (key, size, sha256) => {

@@ -5,11 +5,12 @@
 import { parseArgs } from "node:util";
 import { formatTable } from "../../shared/table.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { exposure } from "./exposure.ts";
 import { exceedsLimit, formatFigureLine, formatFigures, type Figure } from "./figure.ts";
 import { memory } from "./memory.ts";
 import { uploader } from "./uploader.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [memory, uploader];
+const BENCHMARKS: readonly Benchmark[] = [memory, exposure, uploader];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -21,18 +21,40 @@ import { watchProcessTree, type TreeUse } from "./process-tree.ts";
 
 const DROP_ZONE = "bench-dropzone";
 const VAULT = "bench-vault";
-const MOVER_MAIN = fileURLToPath(new URL("../../mover/main.ts", import.meta.url));
+export const MOVER_MAIN = fileURLToPath(new URL("../../mover/main.ts", import.meta.url));
 const SERVER_MAIN = fileURLToPath(new URL("../s3-server/main.ts", import.meta.url));
 const START_TIMEOUT_MS = 30_000;
 
 export interface SceneOptions {
   /** The mover's `memory`. */
   readonly memory: string;
+  /** Default: web1. */
+  readonly hosts?: readonly string[];
+  /** The mover's `discover`, told where the queue of events is; default: its own defaults. */
+  readonly discover?: (eventsUrl: string) => object;
   readonly signal: AbortSignal;
 }
 
+export interface SceneHost {
+  readonly name: string;
+  readonly key: SigningKey;
+  readonly dropZone: StoreConfig;
+}
+
 export interface Scene extends AsyncDisposable {
-  readonly host: { readonly name: string; readonly key: SigningKey; readonly dropZone: StoreConfig };
+  /** The first of them. */
+  readonly host: SceneHost;
+  readonly hosts: readonly SceneHost[];
+  readonly dir: string;
+  readonly configFile: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly dropZone: {
+    readonly bucket: string;
+    readonly owner: z.infer<typeof credentialsSchema>;
+    /** Of what is created, for the mover; and of what is removed, to look at afterwards. */
+    readonly queues: { readonly events: Queue; readonly removals: Queue };
+  };
   /** `airlock-mover run --once`, to its end. */
   runMover(timeoutMs: number): Promise<MoverRun>;
 }
@@ -45,21 +67,27 @@ export interface MoverRun {
 }
 
 const credentialsSchema = z.object({ accessKeyId: z.string(), secretAccessKey: z.string() });
+const queueSchema = z.object({ url: z.string(), arn: z.string() });
+type Queue = z.infer<typeof queueSchema>;
 const accountSchema = z.object({ users: z.record(z.string(), credentialsSchema) });
+const dropZoneSchema = accountSchema.extend({
+  owner: credentialsSchema,
+  queues: z.object({ events: queueSchema, removals: queueSchema }),
+});
 const listeningSchema = z.object({
   endpoint: z.string(),
   region: z.string(),
-  accounts: z.object({ dropZone: accountSchema, vault: accountSchema }),
+  accounts: z.object({ dropZone: dropZoneSchema, vault: accountSchema }),
 });
 type Listening = z.infer<typeof listeningSchema>;
 const outcomeSchema = z.object({ objects: z.number(), bytes: z.number(), held: z.number(), failed: z.number() });
 
-export async function startScene({ memory, signal }: SceneOptions): Promise<Scene> {
+export async function startScene(options: SceneOptions): Promise<Scene> {
+  const { memory, hosts: names = ["web1"], discover, signal } = options;
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "airlock-bench-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  const host = { name: "web1", key: generateSigningKey() };
-  const { listening, server } = await startStore(dir, host.name, signal);
+  const { listening, server } = await startStore(dir, names, signal);
   stack.defer(() => end(server));
 
   const storeOf = async (bucket: string, account: "dropZone" | "vault", user: string): Promise<StoreConfig> => {
@@ -80,6 +108,12 @@ export async function startScene({ memory, signal }: SceneOptions): Promise<Scen
     };
   };
   await writeFile(join(dir, "mover.key"), formatSigningKey(generateSigningKey()), { mode: 0o600 });
+  const hosts: SceneHost[] = [];
+  for (const name of names) {
+    hosts.push({ name, key: generateSigningKey(), dropZone: await storeOf(DROP_ZONE, "dropZone", name) });
+  }
+  const [host] = hosts;
+  if (host === undefined) throw new RangeError("a scene has a host");
   const configFile = join(dir, "mover.yaml");
   // JSON is YAML
   const config = {
@@ -89,13 +123,21 @@ export async function startScene({ memory, signal }: SceneOptions): Promise<Scen
     vault: toYaml(await storeOf(VAULT, "vault", "mover")),
     memory,
     state: join(dir, "state"),
-    hosts: { [host.name]: { publicKeys: [host.key.public.text] } },
+    hosts: Object.fromEntries(hosts.map(({ name, key }) => [name, { publicKeys: [key.public.text] }])),
+    ...(discover === undefined ? {} : { discover: discover(listening.accounts.dropZone.queues.events.url) }),
   };
   await writeFile(configFile, JSON.stringify(config));
-  const dropZone = await storeOf(DROP_ZONE, "dropZone", host.name);
+  const { endpoint, region } = listening;
+  const { owner, queues } = listening.accounts.dropZone;
   const owned = stack.move();
   return {
-    host: { ...host, dropZone },
+    host,
+    hosts,
+    dir,
+    configFile,
+    endpoint,
+    region,
+    dropZone: { bucket: DROP_ZONE, owner, queues },
     runMover: (timeoutMs) => runMover(dir, configFile, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -103,7 +145,7 @@ export async function startScene({ memory, signal }: SceneOptions): Promise<Scen
 
 async function startStore(
   dir: string,
-  host: string,
+  hosts: readonly string[],
   signal: AbortSignal,
 ): Promise<{ listening: Listening; server: ChildProcess }> {
   const secureTransport = false; // it listens on loopback
@@ -111,9 +153,21 @@ async function startStore(
     accounts: {
       dropZone: {
         users: {
-          [host]: { policies: [hostPolicy({ bucket: DROP_ZONE, host, secureTransport })] },
-          mover: { policies: [moverDropZonePolicy({ bucket: DROP_ZONE, secureTransport, versioned: true })] },
+          ...Object.fromEntries(
+            hosts.map((host) => [host, { policies: [hostPolicy({ bucket: DROP_ZONE, host, secureTransport })] }]),
+          ),
+          mover: {
+            policies: [
+              moverDropZonePolicy({
+                bucket: DROP_ZONE,
+                secureTransport,
+                versioned: true,
+                queueArn: "arn:aws:sqs:*:*:events",
+              }),
+            ],
+          },
         },
+        queues: ["events", "removals"],
         buckets: { [DROP_ZONE]: { versioning: true } },
       },
       vault: {
@@ -140,13 +194,13 @@ async function startStore(
   }
 }
 
-async function firstLine(input: Readable, signal: AbortSignal): Promise<string> {
+export async function firstLine(input: Readable, signal: AbortSignal): Promise<string> {
   for await (const line of createInterface({ input, signal })) return line;
   signal.throwIfAborted();
   throw new Error("the store ended before it listened");
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");
