@@ -18,7 +18,7 @@ function run(script: string, options: { log?: Log; signal?: AbortSignal } = {}):
     command: ["sh", "-c", script],
     stdin: "ignore",
     env: process.env,
-    kill: process.kill,
+    kill: (pid, name) => process.kill(pid, name),
     log,
     signal,
   });
@@ -63,7 +63,7 @@ describe("readCommand", () => {
       command,
       stdin: "ignore",
       env: process.env,
-      kill: process.kill,
+      kill: (pid, name) => process.kill(pid, name),
       log: silentLog,
       signal,
     });
@@ -133,7 +133,13 @@ describe("readCommands", () => {
   function runAll(lines: Fields[], ...scripts: string[]): AsyncIterable<Uint8Array> {
     const commands = scripts.map((script) => ["sh", "-c", script] as const);
     const { signal } = new AbortController();
-    return readCommands({ commands, env: process.env, kill: process.kill, log: recordingLog(lines), signal });
+    return readCommands({
+      commands,
+      env: process.env,
+      kill: (pid, name) => process.kill(pid, name),
+      log: recordingLog(lines),
+      signal,
+    });
   }
 
   it("runs commands in order, and gives what the last one writes", async () => {

@@ -31,7 +31,7 @@ function open(input: Input, { bytes = new Uint8Array(), encoding = ZSTD, givenNa
     encoding,
     startedAt: new Date(0),
     env: process.env,
-    kill: process.kill,
+    kill: (pid, name) => process.kill(pid, name),
     stdin: piped,
     log: silentLog,
   });
