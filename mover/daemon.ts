@@ -7,12 +7,12 @@ import type { EventQueue } from "../shared/s3/event-queue.ts";
 import type { StoredVersion } from "../shared/stores.ts";
 import { Admission } from "./admission.ts";
 import { hostOf, OWN_PREFIX } from "./admit.ts";
-import { holdAlerts, type Alerts } from "./alerts.ts";
+import type { Alerts } from "./alerts.ts";
 import { Backlog, idOf, type VersionId } from "./backlog.ts";
+import { Bookkeeper } from "./bookkeeper.ts";
 import { Discovery } from "./discover.ts";
 import { Events, type Fate } from "./events.ts";
 import { LATER, lookUp, SETTLED, type LookUpTools, type Taken } from "./look-up.ts";
-import { HoldReports } from "./hold-reports.ts";
 import { archive, release, type Discovered, type Moved, type Recorded, type Tools } from "./move.ts";
 import { serveOperators, type HoldDesk } from "./operators.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
@@ -26,13 +26,7 @@ import { takeTurns } from "./turns.ts";
 const MAX_UNRELEASED = 1000;
 const SWEEP_BACKOFF = { baseMs: 500, capMs: 30_000 };
 const STATUS_INTERVAL_MS = 1000;
-/** How often what time alone shows is looked for, at most. */
-const BOOKS_INTERVAL_MS = 1000;
 const MISSING_AFTER_MS = 3_600_000;
-/** A move that is under way puts off what its host is told to be missing, this long at most. */
-const LONGEST_MOVE_MS = 24 * 3_600_000;
-/** After a start, what waited meanwhile may still be on its way. */
-const CATCHING_UP_MS = 3_600_000;
 /** With `--once`, how often a store may fail in a row, or an object be tried, before that is the result. */
 const ONCE_ATTEMPTS = 5;
 
@@ -127,10 +121,7 @@ class Daemon {
   #sweepFailing = false;
   #lastError: Status["lastError"] = null;
   #firstPass = true;
-  readonly #holdReports: HoldReports;
-  #hasToldHolds = false;
-  #booksKeptAtMs = -Infinity;
-  #keepingBooks = false;
+  readonly #bookkeeper: Bookkeeper;
   #pollMs: number;
   #missingAfterMs: number;
 
@@ -147,7 +138,12 @@ class Daemon {
     this.#orphans = new Orphans({ ...options, backlog: this.#backlog, missingAfterMs: () => this.#missingAfterMs });
     this.#events = this.#openEvents();
     this.#counts = new MoveCounts(options.hosts.keys());
-    this.#holdReports = new HoldReports(options.timing.now());
+    this.#bookkeeper = new Bookkeeper({
+      ...options,
+      backlog: this.#backlog,
+      missingAfterMs: () => this.#missingAfterMs,
+      halt: (error) => this.#halt(error),
+    });
     this.#startedAt = new Date(options.timing.now()).toISOString();
     options.onReload?.((changes) => this.#reload(changes));
   }
@@ -173,7 +169,7 @@ class Daemon {
       if (this.#options.drain.aborted) this.#log.info("stopping", { underWay: this.#queue.pending });
       this.#queue.clear();
       await this.#queue.onIdle();
-      this.#reportHolds(true);
+      this.#bookkeeper.end();
       await this.#options.ledger.settled();
       if (this.#halted.signal.aborted) throw this.#halted.signal.reason;
       this.#options.abort.throwIfAborted(); // what was dropped is not done, and not a success
@@ -260,55 +256,13 @@ class Daemon {
     this.#firstPass = false;
     this.#pass++;
     this.#admission.endPass();
-    const heldBefore = this.#backlog.holds;
-    if (this.#backlog.endPass()) {
-      this.#holdReports.changed();
-      const known = [heldBefore, this.#options.ledger.books.holds];
-      for (const alert of holdAlerts(known, this.#backlog.holds, this.#timing.now())) {
-        this.#options.alerts?.raise(alert);
-      }
-    }
-    this.#reportHolds();
-    this.#keepBooks();
+    this.#bookkeeper.endPass();
     for (const [id, { recorded, sincePass }] of this.#unreleased) {
       if (sincePass >= this.#pass - 1 || this.#backlog.isActive(id)) continue;
       this.#unreleased.delete(id); // the delete that was thought to have failed had taken effect
       this.#count(recorded.moved, this.#timing.now());
       this.#log.info("object-released", { key: recorded.version.key, versionId: recorded.version.versionId });
     }
-  }
-
-  #reportHolds(isLast = false): void {
-    const { ledger } = this.#options;
-    if (this.#firstPass || !this.#holdReports.takeDue(this.#timing.now(), isLast)) return;
-    // who has just started counts anew, and may come to what the ledger says already
-    if (!this.#hasToldHolds && JSON.stringify(this.#backlog.holds) === JSON.stringify(ledger.books.holds)) return;
-    this.#hasToldHolds = true;
-    ledger.reportHolds(this.#backlog.holds);
-  }
-
-  /** Has the ledger told what time alone shows: numbers that did not come, sets that are overdue. */
-  #keepBooks(): void {
-    const { ledger } = this.#options;
-    const missingAfterMs = this.#missingAfterMs;
-    const nowMs = this.#timing.now();
-    if (this.#firstPass || this.#keepingBooks || nowMs - this.#booksKeptAtMs < BOOKS_INTERVAL_MS) return;
-    this.#booksKeptAtMs = nowMs;
-    // a large object that is being copied may well be what seems to be missing, or what came while nobody looked
-    const movingSinceMs = (host: string): number | null => this.#backlog.oldestActiveMs(host);
-    const isCatchingUp = nowMs - Date.parse(this.#startedAt) < CATCHING_UP_MS;
-    const entries = ledger.books.due(nowMs, {
-      holesBeforeMs: (host) =>
-        Math.min(nowMs - missingAfterMs, Math.max(movingSinceMs(host) ?? Infinity, nowMs - LONGEST_MOVE_MS)),
-      isArriving: (host) => isCatchingUp && movingSinceMs(host) !== null,
-    });
-    if (entries.length === 0) return;
-    this.#keepingBooks = true; // what is asked for twice would be recorded twice
-    void Promise.all(entries.map((entry) => ledger.append(entry)))
-      .catch((thrown: unknown) => this.#halt(toAirlockError(thrown)))
-      .finally(() => {
-        this.#keepingBooks = false;
-      });
   }
 
   async #take(versions: readonly StoredVersion[], ending: AbortSignal): Promise<void> {
@@ -477,10 +431,7 @@ class Daemon {
   async #publishRegularly(ended: AbortSignal): Promise<void> {
     for (;;) {
       const isLast = ended.aborted; // what ends while one is being written is in the next
-      if (!isLast) {
-        this.#reportHolds();
-        this.#keepBooks();
-      }
+      if (!isLast) this.#bookkeeper.tick();
       try {
         await this.#options.publish(this.#status(!isLast));
       } catch (thrown) {
