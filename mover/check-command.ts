@@ -2,13 +2,14 @@ import type { Io } from "../shared/cli.ts";
 import { isAirlockError } from "../shared/errors.ts";
 import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
-import { moverDropZonePolicy, moverVaultPolicy, type Policy } from "../shared/policies.ts";
+import { moverDropZonePolicy, moverVaultPolicy, queueArnOf, type Policy } from "../shared/policies.ts";
 import { formatFindings, isLacking, type Finding } from "../shared/powers.ts";
 import { lockFolder } from "../shared/process-lock.ts";
 import { openLedgerStore } from "../shared/s3/ledger-store.ts";
+import { openQueueProbe } from "../shared/s3/event-queue.ts";
 import { openMoverProbe } from "../shared/s3/mover-probe.ts";
 import { formatTable } from "../shared/table.ts";
-import { findArchived, tryDropZonePowers, tryVaultPowers } from "./check-powers.ts";
+import { findArchived, tryDropZonePowers, tryQueuePowers, tryVaultPowers } from "./check-powers.ts";
 import { isSecure } from "./init-command.ts";
 import { readMoverConfig, refuseUnservedMoverKeys, type MoverConfig } from "./config.ts";
 import { probeStores, type Probed } from "./open-stores.ts";
@@ -72,8 +73,10 @@ async function probeOrShowPolicies(config: MoverConfig, io: Io): Promise<Probed>
   }
 }
 
-function dropZonePolicyOf({ dropZone: { bucket, endpoint } }: MoverConfig, versioned: boolean): Policy {
-  return moverDropZonePolicy({ bucket, secureTransport: isSecure(endpoint), versioned });
+function dropZonePolicyOf({ dropZone, discover }: MoverConfig, versioned: boolean): Policy {
+  const { bucket, endpoint, region } = dropZone;
+  const queue = discover.sqs === null ? {} : { queueArn: queueArnOf(discover.sqs.queueUrl, region) };
+  return moverDropZonePolicy({ bucket, secureTransport: isSecure(endpoint), versioned, ...queue });
 }
 
 function vaultPolicyOf({ vault: { bucket, endpoint }, verify }: MoverConfig): Policy {
@@ -84,6 +87,10 @@ async function tryDropZoneKey(config: MoverConfig, versioned: boolean, signal: A
   await using probe = await openMoverProbe(config.dropZone);
   const [host = ""] = config.hosts.keys();
   const findings = await tryDropZonePowers(probe, { mover: config.id, host, versioned }, signal);
+  if (config.discover.sqs !== null) {
+    await using queue = openQueueProbe(config.dropZone, config.discover.sqs.queueUrl);
+    findings.push(...(await tryQueuePowers(queue, signal)));
+  }
   return { key: "drop-zone", findings, policy: dropZonePolicyOf(config, versioned) };
 }
 

@@ -1,6 +1,7 @@
 import { parseSegment } from "../shared/ledger.ts";
 import { newToken } from "../shared/names.ts";
 import { forbid, need, type Finding } from "../shared/powers.ts";
+import type { QueueProbe } from "../shared/s3/event-queue.ts";
 import type { Attempt } from "../shared/s3/key-probe.ts";
 import type { MoverProbe } from "../shared/s3/mover-probe.ts";
 import type { LedgerStore } from "../shared/stores.ts";
@@ -115,6 +116,15 @@ export async function tryDropZonePowers(
   ];
   await probe.removeOwn(own, versionId, signal);
   return findings;
+}
+
+/** What the drop-zone's key needs of its queue. Nothing is removed from it, and what is received shows at once again. */
+export async function tryQueuePowers(queue: QueueProbe, signal: AbortSignal): Promise<Finding[]> {
+  return [
+    need("receive events from the queue", await queue.receive(signal)),
+    need("delete a message", await queue.remove(signal)),
+    need("keep a message hidden", await queue.extend(signal)),
+  ];
 }
 
 /** A store that takes bytes whose checksum is wrong is not asked to take them anywhere. */

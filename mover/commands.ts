@@ -23,6 +23,8 @@ export function declareCommands(program: Command, io: Io, pid: number, monotonic
       "--readback",
       "what is archived is read again, for a vault that takes altered bytes; its key may then read it",
     )
+    .option("--queue-url <URL>", "the SQS queue that the drop-zone's events go to")
+    .option("--share <I/N>", "one of N movers: this one has the I-th share of the hosts")
     .option("--state <FOLDER>", "lock and status", "/var/lib/airlock-mover")
     .action((options: InitOptions) => runInit(io, options));
 

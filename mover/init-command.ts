@@ -4,7 +4,7 @@ import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
 import { createFile } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey } from "../shared/keys.ts";
-import { moverDropZonePolicy, moverVaultPolicy } from "../shared/policies.ts";
+import { eventQueuePolicy, moverDropZonePolicy, moverVaultPolicy, queueArnOf } from "../shared/policies.ts";
 import { moverSchema } from "./config.ts";
 
 export interface InitOptions {
@@ -17,6 +17,8 @@ export interface InitOptions {
   readonly vaultEndpoint?: string;
   readonly unversioned?: true;
   readonly readback?: true;
+  readonly queueUrl?: string;
+  readonly share?: string;
   readonly state: string;
 }
 
@@ -31,17 +33,20 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
   await mkdir(folder, { recursive: true });
   await createFile(keyFile, formatSigningKey(key), { mode: 0o600 });
   await createFile(io.configFile, `${text}${HOSTS}`, { mode: 0o640 });
+  const queueArn = options.queueUrl === undefined ? null : queueArnOf(options.queueUrl, options.region);
   const policies = {
     dropZone: moverDropZonePolicy({
       bucket: options.dropZone,
       secureTransport: isSecure(options.endpoint),
       versioned: options.unversioned !== true,
+      ...(queueArn === null ? {} : { queueArn }),
     }),
     vault: moverVaultPolicy({
       bucket: options.vault,
       secureTransport: isSecure(options.vaultEndpoint),
       verify: options.readback === true ? "readback" : "checksum",
     }),
+    ...(queueArn === null ? {} : { queue: eventQueuePolicy({ bucket: options.dropZone, queueArn }) }),
   };
   io.print(
     { publicKey: key.public.text, keyFile, configFile: io.configFile, policies },
@@ -53,6 +58,7 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
       `wrote ${keyFile} and ${io.configFile}`,
       `public key, for the operators' configuration:`,
       `  movers: { ${options.id}: ["${key.public.text}"] }`,
+      ...(queueArn === null ? [] : ["the queue's own access policy is `queue`, above: the bucket may write into it"]),
       "next: give each of the two keys its policy (above, on standard output: dropZone, vault), put the keys into the",
       `  profiles dropzone-mover and vault-mover, add the hosts to ${io.configFile}, then run: airlock-mover check`,
       "",
@@ -80,8 +86,18 @@ dropZone:
 ${store(options.dropZone, options.region, options.endpoint, "dropzone-mover")}
 vault:
 ${store(options.vault, options.vaultRegion ?? options.region, options.vaultEndpoint, "vault-mover")}${options.readback === true ? "\n  verify: readback" : ""}
-state: ${quote(resolve(options.state))}
+${discoverYaml(options)}state: ${quote(resolve(options.state))}
 `;
+}
+
+function discoverYaml({ queueUrl, share }: InitOptions): string {
+  if (queueUrl === undefined && share === undefined) return "";
+  return [
+    "discover:",
+    ...(queueUrl === undefined ? [] : [`  sqs: { queueUrl: ${quote(queueUrl)} }`]),
+    ...(share === undefined ? [] : [`  share: ${share}`]),
+    "",
+  ].join("\n");
 }
 
 /** YAML reads a JSON string as it is. */

@@ -1,7 +1,9 @@
 /** The queue that a drop-zone's events go to: Amazon SQS, or what speaks its JSON protocol. */
 import {
   ChangeMessageVisibilityBatchCommand,
+  ChangeMessageVisibilityCommand,
   DeleteMessageBatchCommand,
+  DeleteMessageCommand,
   ReceiveMessageCommand,
   SQSClient,
   type BatchResultErrorEntry,
@@ -10,6 +12,7 @@ import type { StoreConfig } from "../config/store-config.ts";
 import { AirlockError } from "../errors.ts";
 import { credentialsConfig } from "./credentials.ts";
 import { toStoreError } from "./errors.ts";
+import type { Attempt } from "./key-probe.ts";
 import { DEFAULT_TIMEOUTS, openNetwork, type Timeouts } from "./network.ts";
 import { guardCredentials } from "./guard-credentials.ts";
 import { createRequestHandler } from "./request-handler.ts";
@@ -48,20 +51,7 @@ export function openEventQueue(
   dropZone: StoreConfig,
   { queueUrl, visibilityMs = 60_000, timeouts = {} }: EventQueueOptions,
 ): EventQueue & AsyncDisposable {
-  const { origin } = new URL(queueUrl);
-  const region = regionOf(queueUrl) ?? dropZone.region;
-  // an answer is to be expected after 20 s and not before
-  const idleMs = WAIT_SECONDS * 1000 + 10_000;
-  const network = openNetwork({ ...DEFAULT_TIMEOUTS, ...timeouts, idleMs }, 4);
-  const client = new SQSClient({
-    ...credentialsConfig(dropZone.credentials),
-    region,
-    endpoint: origin,
-    ignoreConfiguredEndpointUrls: true,
-    maxAttempts: 1,
-    requestHandler: createRequestHandler(network),
-  });
-  client.config.credentials = guardCredentials(client.config.credentials);
+  const { client, network, region } = openClient(dropZone, queueUrl, timeouts);
   const QueueUrl = queueUrl;
   const VisibilityTimeout = Math.ceil(visibilityMs / 1000);
 
@@ -119,6 +109,69 @@ export function openEventQueue(
       await network.close();
     },
   };
+}
+
+/** What a key can do with the queue, tried without harm. */
+export interface QueueProbe extends AsyncDisposable {
+  /** One message at most, which is not hidden from anybody. */
+  receive(signal: AbortSignal): Promise<Attempt>;
+  /** With a receipt that stands for no message. */
+  remove(signal: AbortSignal): Promise<Attempt>;
+  extend(signal: AbortSignal): Promise<Attempt>;
+}
+
+export function openQueueProbe(dropZone: StoreConfig, queueUrl: string): QueueProbe {
+  const { client, network, region } = openClient(dropZone, queueUrl);
+  const call = { operation: "SQS", kind: "read", bucket: "", key: null, region } as const;
+  const target = { QueueUrl: queueUrl, ReceiptHandle: "airlock-check" };
+
+  async function attempt(signal: AbortSignal, send: () => Promise<unknown>): Promise<Attempt> {
+    try {
+      await send();
+      return { verdict: "allowed", detail: "done" };
+    } catch (thrown) {
+      const { code, message } = toStoreError(thrown, call, signal);
+      if (code === "interrupted") throw thrown;
+      if (code === "access-denied") return { verdict: "denied", detail: message };
+      const isReceipt = /ReceiptHandle|InvalidParameterValue/.test(message);
+      return { verdict: isReceipt ? "allowed" : "unknown", detail: message };
+    }
+  }
+
+  return {
+    receive: (signal) =>
+      attempt(signal, () => {
+        const input = { QueueUrl: queueUrl, MaxNumberOfMessages: 1, WaitTimeSeconds: 0, VisibilityTimeout: 0 };
+        return client.send(new ReceiveMessageCommand(input), { abortSignal: signal });
+      }),
+    remove: (signal) => attempt(signal, () => client.send(new DeleteMessageCommand(target), { abortSignal: signal })),
+    extend: (signal) =>
+      attempt(signal, () =>
+        client.send(new ChangeMessageVisibilityCommand({ ...target, VisibilityTimeout: 0 }), { abortSignal: signal }),
+      ),
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await network.close();
+    },
+  };
+}
+
+function openClient(dropZone: StoreConfig, queueUrl: string, timeouts: Partial<Timeouts> = {}) {
+  const { origin } = new URL(queueUrl);
+  const region = regionOf(queueUrl) ?? dropZone.region;
+  // an answer is to be expected after 20 s and not before
+  const idleMs = WAIT_SECONDS * 1000 + 10_000;
+  const network = openNetwork({ ...DEFAULT_TIMEOUTS, ...timeouts, idleMs }, 4);
+  const client = new SQSClient({
+    ...credentialsConfig(dropZone.credentials),
+    region,
+    endpoint: origin,
+    ignoreConfiguredEndpointUrls: true,
+    maxAttempts: 1,
+    requestHandler: createRequestHandler(network),
+  });
+  client.config.credentials = guardCredentials(client.config.credentials);
+  return { client, network, region };
 }
 
 /** Of `https://sqs.eu-central-1.amazonaws.com/111122223333/airlock` and its likes; null for anybody else's. */
