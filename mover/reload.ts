@@ -35,6 +35,7 @@ const FIXED: readonly Part[] = [
   ["vault", ({ vault }) => vault],
   ["vault.verify", ({ verify }) => verify],
   ["vault.storageClass", ({ storageClass }) => storageClass],
+  ["vault.parts", ({ maxParts }) => maxParts],
   ["discover.sqs", ({ discover }) => discover.sqs],
   ["discover.share", ({ discover }) => discover.share],
   ["memory", ({ memoryBytes }) => memoryBytes],
@@ -65,6 +66,8 @@ export interface ReloaderOptions {
   readonly config: MoverConfig;
   /** @throws {AirlockError} with every fault */
   readonly read: () => Promise<MoverConfig>;
+  /** @throws {AirlockError} why what would count from now on must not */
+  readonly judge: (config: MoverConfig) => void;
   /** Called with what counts from now on. */
   readonly apply: (reloaded: Reloaded) => void;
   readonly log: Log;
@@ -88,9 +91,10 @@ export class Reloader {
   }
 
   async #reload(): Promise<void> {
-    const { read, apply, log } = this.#options;
+    const { read, judge, apply, log } = this.#options;
     try {
       const reloaded = mergeReload(this.#config, await read());
+      judge(reloaded.config);
       this.#config = reloaded.config;
       apply(reloaded);
       const { changed, ignored } = reloaded;

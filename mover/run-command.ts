@@ -14,7 +14,7 @@ import { runDaemon, type Changes, type Outcome } from "./daemon.ts";
 import { trackUploads } from "./known-uploads.ts";
 import { LedgerWriter } from "./ledger-writer.ts";
 import { MemoryWindow } from "./memory.ts";
-import { openStores, type Connecting } from "./open-stores.ts";
+import { openStores, type Connecting, type Stores } from "./open-stores.ts";
 import { OperatorsView } from "./operators-view.ts";
 import { Releaser } from "./release.ts";
 import { Reloader, type Reloaded } from "./reload.ts";
@@ -133,28 +133,9 @@ async function runMover(
     discover.sqs === null ? null : openEventQueue(config.dropZone, { queueUrl: discover.sqs.queueUrl });
 
   const listeners: ((changes: Changes) => void)[] = [];
-  const reloader = new Reloader({
-    config,
-    async read() {
-      const next = await readServedConfig(io);
-      stores.refuseUnsafe(next);
-      return next;
-    },
-    apply(reloaded) {
-      hosts.clear();
-      for (const [host, policy] of hostsOf(reloaded.config)) hosts.set(host, policy);
-      view.configure(reloaded.config);
-      for (const listener of listeners) listener(changesOf(reloaded));
-    },
-    log,
-  });
-  const hangUp = async (): Promise<void> => {
-    serviceManager.reloading((monotonicNs?.() ?? 0n) / 1000n);
-    await reloader.reload();
-    serviceManager.ready();
-  };
+  const reloading = { config, hosts, stores, view, serviceManager, listeners, monotonicNs: monotonicNs ?? (() => 0n) };
   // where a person looks on, SIGHUP means that the terminal is gone
-  if (!once && !io.stderrIsTty) io.onHangup(() => void hangUp());
+  if (!once && !io.stderrIsTty) reloadOnHangup(io, reloading);
 
   const tidyingEnded = new AbortController();
   const tidying = once ? null : upkeep.run(AbortSignal.any([drain, abort, tidyingEnded.signal]));
@@ -197,6 +178,40 @@ async function runMover(
     if (!abort.aborted) view.raise(halted(toAirlockError(thrown), timing));
     throw thrown;
   }
+}
+
+interface Reloading {
+  readonly config: MoverConfig;
+  readonly hosts: Map<string, HostPolicy>;
+  readonly stores: Stores;
+  readonly view: OperatorsView;
+  readonly serviceManager: ServiceManager;
+  readonly listeners: readonly ((changes: Changes) => void)[];
+  readonly monotonicNs: () => bigint;
+}
+
+function reloadOnHangup(
+  io: Io,
+  { config, hosts, stores, view, serviceManager, listeners, monotonicNs }: Reloading,
+): void {
+  const reloader = new Reloader({
+    config,
+    read: () => readServedConfig(io),
+    judge: (merged) => stores.refuseUnsafe(merged),
+    apply(reloaded) {
+      hosts.clear();
+      for (const [host, policy] of hostsOf(reloaded.config)) hosts.set(host, policy);
+      view.configure(reloaded.config);
+      for (const listener of listeners) listener(changesOf(reloaded));
+    },
+    log: view.log,
+  });
+  const reload = async (): Promise<void> => {
+    serviceManager.reloading(monotonicNs() / 1000n);
+    await reloader.reload();
+    serviceManager.ready();
+  };
+  io.onHangup(() => void reload());
 }
 
 function changesOf({ config, changedHosts }: Pick<Reloaded, "config" | "changedHosts">): Changes {
