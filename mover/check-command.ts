@@ -107,9 +107,10 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
   const ok = (what: string, found: string): Row => ({ what, found, verdict: "ok", remedy: null });
   return [
     ok("drop-zone: list, write and delete below _airlock/probe/", "works"),
-    ok("drop-zone: versions", dropZone.versioned ? "kept" : "not kept"),
+    ok("drop-zone: versions", keptVersions(dropZone)),
     ok("drop-zone: delete with a wrong If-Match", dropZone.conditionalDelete),
     ok("vault: write below _airlock/", "works"),
+    ok("vault: parts of one upload", `at most ${config.maxParts}, all but the last of one size`),
     ok("vault: create-only PutObject", yesNo(vault.createOnlyPut)),
     ok("vault: create-only CompleteMultipartUpload", yesNo(vault.createOnlyComplete)),
     ok("vault: refuses a wrong checksum", yesNo(vault.refusesWrongChecksum)),
@@ -131,6 +132,11 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
 }
 
 const LOCK_TEXTS = { own: "set", none: "none", unknown: "not known" } as const;
+
+function keptVersions({ versioned, suspended }: Probed["dropZone"]): string {
+  if (suspended) return "suspended";
+  return versioned ? "kept" : "not kept";
+}
 
 function yesNo(value: boolean): string {
   return value ? "yes" : "no";

@@ -31,7 +31,8 @@ export function judgeStores(
 
 function* judgeDropZone(found: DropZoneFindings, { foreign }: Intentions): Iterable<Problem> {
   const store = "drop-zone";
-  if (foreign && !found.versioned) {
+  const keepsVersions = found.versioned && !found.suspended;
+  if (foreign && !keepsVersions) {
     const what = "the bucket keeps no versions: a foreign object that is overwritten before it is moved would be lost";
     const remedy = "turn on versioning for the drop-zone, or set `foreign: false` for every host";
     yield { severity: "refuse", store, what, remedy };
@@ -49,7 +50,7 @@ function* judgeDropZone(found: DropZoneFindings, { foreign }: Intentions): Itera
       severity: "warn",
       store,
       what: "create-only writes (If-None-Match) are not honoured: a stolen host key can put other bytes under names that it knows",
-      remedy: found.versioned
+      remedy: keepsVersions
         ? "nothing has to be done: the first version still reaches the vault"
         : "turn on versioning for the drop-zone, so that the first version stays",
     };

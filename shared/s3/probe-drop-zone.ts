@@ -8,12 +8,16 @@ import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { createVersionDeleter } from "./delete-versions.ts";
 import { nonsense } from "./errors.ts";
 import { listLatest, listVersions } from "./list.ts";
+import { readVersioning } from "./read-versioning.ts";
 
 export interface DropZoneFindings {
+  /** Whether objects are listed, read and deleted as versions. */
   readonly versioned: boolean;
+  /** Versioning is suspended: what is written now is the version called "null", and the next one takes its place. */
+  readonly suspended: boolean;
   /**
    * A delete with another object's ETag in If-Match. `honoured`: refused, as it should be; `ignored`: carried out;
-   * `refused`: the store refuses such deletes even when the ETag is right; `not-needed`: versions are deleted by id.
+   * `refused`: the store refuses such deletes even when the ETag is right; `not-needed`: versions have ids of their own.
    */
   readonly conditionalDelete: "honoured" | "ignored" | "refused" | "not-needed";
   readonly createOnly: boolean;
@@ -43,21 +47,27 @@ export async function probeDropZone(
     });
 
   const { versionId, etag } = await put(false);
-  const versioned = versionId !== null;
   const createOnly = await isRefused(() => put(true), "already-exists");
-  const conditionalDelete = versioned ? "not-needed" : await tryConditionalDelete(store, key, etag, signal);
-  await removeOwn(store, versioned, prefix, signal);
-  return { versioned, conditionalDelete, createOnly, clockSkewMs: skewOf(store) };
+  const suspended = versionId === null && (await readVersioning(store, signal)) === "suspended";
+  const versioned = versionId !== null || suspended;
+  const conditionalDelete =
+    versionId === null ? await tryConditionalDelete(store, { key, etag, suspended }, signal) : "not-needed";
+  await removeOwn(store, { versioned, isThere: versionId !== null }, prefix, signal);
+  return { versioned, suspended, conditionalDelete, createOnly, clockSkewMs: skewOf(store) };
 }
 
 async function tryConditionalDelete(
   store: S3Store,
-  key: string,
-  etag: string,
+  { key, etag, suspended }: { readonly key: string; readonly etag: string; readonly suspended: boolean },
   signal: AbortSignal,
 ): Promise<DropZoneFindings["conditionalDelete"]> {
   const remove = async (ifMatch: string | null): Promise<void> => {
-    const command = new DeleteObjectCommand({ ...store.owned, Key: key, IfMatch: ifMatch ?? undefined });
+    const command = new DeleteObjectCommand({
+      ...store.owned,
+      Key: key,
+      IfMatch: ifMatch ?? undefined,
+      ...(suspended ? { VersionId: "null" } : {}),
+    });
     await store.run(store.describe("DeleteObject", "repeatable", key), signal, () =>
       store.client.send(command, { abortSignal: signal }),
     );
@@ -79,12 +89,17 @@ async function tryConditionalDelete(
 }
 
 /** Deletes what is under the probe's own prefix, an earlier probe's remains included, and looks that it is gone. */
-async function removeOwn(store: S3Store, versioned: boolean, prefix: string, signal: AbortSignal): Promise<void> {
+async function removeOwn(
+  store: S3Store,
+  { versioned, isThere }: { readonly versioned: boolean; readonly isThere: boolean },
+  prefix: string,
+  signal: AbortSignal,
+): Promise<void> {
   const list = versioned ? listVersions : listLatest;
   const own = async (): Promise<readonly StoredVersion[]> =>
     (await list(store, { prefix, cursor: null, limit: 1000, signal })).versions;
   const found = await own();
-  if (versioned && found.length === 0)
+  if (isThere && found.length === 0)
     throw nonsense(store.describe("ListObjectVersions", "read", prefix), "what was just stored is not in it");
   for (const deleted of await createVersionDeleter(store, versioned)(found, signal)) {
     if (deleted.outcome === "failed") throw deleted.error;

@@ -2,12 +2,7 @@
  * What a vault keeps of S3's promises, found out by trying. Nothing in a vault can be deleted, so the probe uses fixed
  * names, such that a store which keeps its promises gets one small object at the first start of a mover and no more.
  */
-import {
-  GetBucketVersioningCommand,
-  GetObjectLockConfigurationCommand,
-  GetObjectRetentionCommand,
-  HeadObjectCommand,
-} from "@aws-sdk/client-s3";
+import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { isAirlockError } from "../errors.ts";
 import type { MultipartUpload } from "../stores.ts";
@@ -15,6 +10,7 @@ import { StoreAnswer } from "./answer.ts";
 import { NO_ATTRIBUTES } from "./attributes.ts";
 import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { isRefused, skewOf } from "./probe-drop-zone.ts";
+import { readVersioning, type Versioning } from "./read-versioning.ts";
 import type { Integrity } from "./transport.ts";
 import { abortUpload, beginUpload, completeUpload, createObject, uploadPart } from "./uploads.ts";
 
@@ -32,8 +28,7 @@ export interface VaultFindings {
   readonly refusesWrongChecksum: boolean;
   /** Bytes that do not match their signed SHA-256 are refused, with PutObject and with UploadPart. */
   readonly refusesWrongPayloadHash: boolean;
-  /** `unknown`: the store does not say, or not to this key. */
-  readonly versioning: "enabled" | "suspended" | "off" | "unknown";
+  readonly versioning: Versioning;
   /** The bucket's default; `none`: Object Lock is off, or on without a default. */
   readonly retention: DefaultRetention | "none" | "unknown";
   /**
@@ -141,20 +136,6 @@ async function withUpload<T>(
     return await use(upload);
   } finally {
     await abortUpload(store, upload, signal);
-  }
-}
-
-async function readVersioning(store: S3Store, signal: AbortSignal): Promise<VaultFindings["versioning"]> {
-  const call = store.describe("GetBucketVersioning", "read", null);
-  try {
-    const answer = await store.run(call, signal, () =>
-      store.client.send(new GetBucketVersioningCommand(store.owned), { abortSignal: signal }),
-    );
-    if (answer.Status === "Enabled") return "enabled";
-    return answer.Status === "Suspended" ? "suspended" : "off";
-  } catch (error) {
-    if (isAirlockError(error, "access-denied", "request-invalid")) return "unknown";
-    throw error;
   }
 }
 

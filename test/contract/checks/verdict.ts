@@ -14,6 +14,7 @@ const PROBE_TIMEOUT_MS = 50_000;
 
 const GOOD_DROP_ZONE: DropZoneFindings = {
   versioned: true,
+  suspended: false,
   conditionalDelete: "not-needed",
   createOnly: true,
   clockSkewMs: 0,

@@ -6,6 +6,7 @@ import { chooseIntegrity, type VaultFindings } from "../../../shared/s3/probe-va
 
 const DROP_ZONE: DropZoneFindings = {
   versioned: true,
+  suspended: false,
   conditionalDelete: "not-needed",
   createOnly: true,
   clockSkewMs: 100,
@@ -67,6 +68,12 @@ describe("the judgement", () => {
   it("warns of a lock that is the bucket's alone; says nothing where it cannot know", () => {
     assert.deepEqual(summary(judge({}, { objectLock: "none" })), ["warn vault"]);
     assert.deepEqual(judge({}, { objectLock: "unknown" }), []);
+  });
+
+  it("refuses foreign objects where versioning is suspended: the next one overwrites the last", () => {
+    const found = { suspended: true, conditionalDelete: "honoured" } as const;
+    assert.deepEqual(summary(judge(found, {}, { foreign: true, verify: "checksum" })), ["refuse drop-zone"]);
+    assert.deepEqual(judge(found, {}), []);
   });
 
   it("refuses foreign objects in an unversioned drop-zone, where the next one overwrites the last", () => {
