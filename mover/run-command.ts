@@ -97,7 +97,7 @@ async function runMover(
   const { drain, abort } = io;
   const { id: mover, discover, state } = config;
   await using stores = await openStores(config, io.log, abort, connecting);
-  await using courier = openCourier({ timing });
+  await using courier = openCourier({ program: "airlock-mover", timing });
   await using ended = new AsyncDisposableStack();
   /** Everybody's: a reload changes what is in it. */
   const hosts = new Map(hostsOf(config));

@@ -8,6 +8,7 @@ import { retry, type Timing } from "./retry.ts";
 import { StoreAnswer } from "./s3/answer.ts";
 import { codeOf, judgeFailure } from "./s3/connection-errors.ts";
 import { openNetwork } from "./s3/network.ts";
+import { VERSION } from "./version.ts";
 
 export interface Message {
   readonly address: string;
@@ -25,6 +26,8 @@ export interface Courier extends AsyncDisposable {
 }
 
 export interface CourierOptions {
+  /** What `User-Agent` says. */
+  readonly program: string;
   readonly timing: Timing;
   /** Default: {@link PATIENCE}. */
   readonly patience?: Patience;
@@ -39,10 +42,11 @@ export interface Patience {
 }
 
 /** Spread over up to 4 minutes: longer outages are for whoever watches the heartbeat. */
-const PATIENCE: Patience = { attempts: 8, baseMs: 1_000, capMs: 60_000, timeoutMs: 15_000 };
-const CONNECTIONS_PER_ORIGIN = 2;
+export const PATIENCE: Patience = { attempts: 8, baseMs: 1_000, capMs: 60_000, timeoutMs: 15_000 };
+const CONNECTIONS_PER_ORIGIN = 4;
+const MAX_ANSWER_BYTES = 64 * 1024;
 
-export function openCourier({ timing, patience = PATIENCE }: CourierOptions): Courier {
+export function openCourier({ program, timing, patience = PATIENCE }: CourierOptions): Courier {
   const { timeoutMs } = patience;
   const network = openNetwork(
     { connectMs: timeoutMs, idleMs: timeoutMs, minBytesPerSecond: 1024 },
@@ -57,11 +61,15 @@ export function openCourier({ timing, patience = PATIENCE }: CourierOptions): Co
         origin,
         method,
         path: pathname + search,
-        headers: content === null ? [] : [["content-type", content.type]],
+        headers: [
+          ["user-agent", `${program}/${VERSION}`],
+          ...(content === null ? [] : ([["content-type", content.type]] as const)),
+        ],
         body: content === null ? null : Buffer.from(content.text, "utf8"),
         signal: AbortSignal.any([signal, limit]),
       });
-      answer.body.destroy(); // what it says beside "taken" is of no interest
+      // thanks at most: it was taken, whatever becomes of the rest of the answer
+      await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal: limit }).catch(() => undefined);
     } catch (thrown) {
       signal.throwIfAborted();
       throw explain(thrown, origin, limit.aborted ? `no answer within ${timeoutMs / 1000} s` : null);

@@ -1,9 +1,7 @@
-import { errorCode } from "../shared/files.ts";
+import { openCourier, PATIENCE, type Message as Letter } from "../shared/courier.ts";
+import { toAirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { retry, type Timing } from "../shared/retry.ts";
-import { StoreAnswer } from "../shared/s3/answer.ts";
-import { openNetwork, type Network } from "../shared/s3/network.ts";
-import { VERSION } from "../shared/version.ts";
+import type { Timing } from "../shared/retry.ts";
 import type { NotifyConfig } from "./set-config.ts";
 
 /** How a run went, for those who want to know. */
@@ -40,54 +38,31 @@ export interface NotifierOptions {
   readonly timeLimitMs?: number;
 }
 
-const ATTEMPTS = 8;
-const TIME_LIMIT_MS = 15_000;
-const BACKOFF = { baseMs: 1_000, capMs: 120_000 };
 /** At a receiver that is gone for good messages pile up: the oldest are given up. */
 const MAX_PENDING = 1_000;
 const CONCURRENCY = 4;
-/** Their answers are thanks at most. */
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 interface Message {
   readonly kind: "success" | "failure" | "webhook";
   readonly address: string;
   readonly set: string;
-  readonly contentType: string;
-  readonly body: string;
+  readonly content: NonNullable<Letter["content"]>;
 }
 
 /** Addresses are secrets: of one, only its origin is ever logged. */
 export function openNotifier(options: NotifierOptions): Notifier {
-  const { host, log, timing, timeLimitMs = TIME_LIMIT_MS, attempts = ATTEMPTS } = options;
+  const { host, log, timing, timeLimitMs: timeoutMs = PATIENCE.timeoutMs, attempts = PATIENCE.attempts } = options;
   const stop = new AbortController();
   const pending: Message[] = [];
   const underWay = new Set<Promise<void>>();
-  let network: Network | null = null;
+  const courier = openCourier({ program: "airlock-uploader", timing, patience: { ...PATIENCE, attempts, timeoutMs } });
 
-  const post = async ({ address, contentType, body }: Message): Promise<void> => {
-    network ??= openNetwork({ connectMs: timeLimitMs, idleMs: timeLimitMs, minBytesPerSecond: 1 }, CONCURRENCY);
-    const url = new URL(address);
-    const answer = await network.send({
-      origin: url.origin,
-      method: "POST",
-      path: `${url.pathname}${url.search}`,
-      headers: [
-        ["content-type", contentType],
-        ["user-agent", `airlock-uploader/${VERSION}`],
-      ],
-      body: Buffer.from(body, "utf8"),
-      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(timeLimitMs)]),
-    });
-    await answer.body.dump({ limit: MAX_ANSWER_BYTES, signal: AbortSignal.timeout(timeLimitMs) });
-  };
   const deliver = async (message: Message): Promise<void> => {
-    const origin = new URL(message.address).origin;
+    const { address, content } = message;
     try {
-      await retry(() => post(message), { ...BACKOFF, attempts, retryable: isPassing }, timing, stop.signal);
+      await courier.send({ address, method: "POST", content }, stop.signal);
     } catch (error) {
-      if (!stop.signal.aborted) giveUp(message, describe(error));
-      else log.warn("notify-failed", { host, set: message.set, kind: message.kind, origin, reason: "stopped" });
+      giveUp(message, stop.signal.aborted ? "stopped" : toAirlockError(error).message);
     }
   };
   const giveUp = ({ address, set, kind }: Message, reason: string): void =>
@@ -120,10 +95,10 @@ export function openNotifier(options: NotifierOptions): Notifier {
     tell(addresses, report) {
       const { set, outcome } = report;
       const ping = addresses[outcome];
-      const text = { contentType: "text/plain; charset=utf-8", body: report.tail };
-      if (ping !== null) enqueue({ kind: outcome, address: ping, set, ...text });
-      const json = { contentType: "application/json", body: formatWebhook(host, report) };
-      if (addresses.webhook !== null) enqueue({ kind: "webhook", address: addresses.webhook, set, ...json });
+      const text = { type: "text/plain; charset=utf-8", text: report.tail } as const;
+      if (ping !== null) enqueue({ kind: outcome, address: ping, set, content: text });
+      const json = { type: "application/json", text: formatWebhook(host, report) } as const;
+      if (addresses.webhook !== null) enqueue({ kind: "webhook", address: addresses.webhook, set, content: json });
     },
     async settle(limitMs) {
       const limit = AbortSignal.timeout(limitMs);
@@ -134,7 +109,7 @@ export function openNotifier(options: NotifierOptions): Notifier {
       stop.abort();
       for (const message of pending.splice(0)) giveUp(message, "stopped");
       await Promise.all(underWay);
-      await network?.close();
+      await courier[Symbol.asyncDispose]();
     },
   };
 }
@@ -157,15 +132,4 @@ function formatWebhook(host: string, report: RunReport): string {
     sha256,
     log: tail,
   });
-}
-
-/** An answer that refuses the message will refuse it again, but for "too many requests" and the like. */
-function isPassing(error: unknown): boolean {
-  return !(error instanceof StoreAnswer) || error.status >= 500 || error.status === 429 || error.status === 408;
-}
-
-/** Without what an error of a library may repeat of the address. */
-function describe(error: unknown): string {
-  if (error instanceof StoreAnswer) return `answered ${error.status}`;
-  return errorCode(error) ?? (error instanceof Error ? error.name : "unknown");
 }

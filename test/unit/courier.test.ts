@@ -14,6 +14,7 @@ interface Asked {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly type: string | undefined;
+  readonly agent: string | undefined;
   readonly body: string;
 }
 
@@ -24,7 +25,8 @@ async function start(answer: (asked: Asked, count: number) => number | null, pat
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
-      asked.push({ method: request.method, url: request.url, type: request.headers["content-type"], body });
+      const { "content-type": type, "user-agent": agent } = request.headers;
+      asked.push({ method: request.method, url: request.url, type, agent: agent?.replace(/\/.*/, ""), body });
       const status = answer(asked.at(-1) as Asked, asked.length); // it was just pushed
       if (status === null) return;
       response.writeHead(status, status === 302 ? { location: "/elsewhere" } : {});
@@ -42,7 +44,7 @@ async function start(answer: (asked: Asked, count: number) => number | null, pat
       waits.push(durationMs);
     },
   };
-  const courier = openCourier({ timing, patience: { ...PATIENCE, ...patience } });
+  const courier = openCourier({ program: "airlock-test", timing, patience: { ...PATIENCE, ...patience } });
   return {
     asked,
     waits,
@@ -72,8 +74,8 @@ describe("courier", () => {
     await service.send({ content: { type: "application/json", text: '{"ä":1}' } });
     await service.send({ method: "GET" });
     assert.deepEqual(service.asked, [
-      { method: "POST", url: SECRET, type: "application/json", body: '{"ä":1}' },
-      { method: "GET", url: SECRET, type: undefined, body: "" },
+      { method: "POST", url: SECRET, type: "application/json", agent: "airlock-test", body: '{"ä":1}' },
+      { method: "GET", url: SECRET, type: undefined, agent: "airlock-test", body: "" },
     ]);
   });
 
@@ -112,7 +114,11 @@ describe("courier", () => {
   test("nobody there: the error says so and names the origin alone", async () => {
     const service = await start(() => 200);
     await service[Symbol.asyncDispose]();
-    await using courier = openCourier({ timing: realTiming, patience: { ...PATIENCE, attempts: 1 } });
+    await using courier = openCourier({
+      program: "airlock-test",
+      timing: realTiming,
+      patience: { ...PATIENCE, attempts: 1 },
+    });
     const message = { address: `${service.origin}${SECRET}`, method: "GET", content: null } as const;
     await assert.rejects(courier.send(message, AbortSignal.timeout(10_000)), (error) => {
       assert.match(textOf(error), /no connection, or it broke \(ECONNREFUSED\)/);

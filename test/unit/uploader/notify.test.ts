@@ -142,8 +142,8 @@ describe("openNotifier", () => {
     assert.deepEqual(
       lines.map(({ event, origin, reason }) => [event, origin, reason]),
       [
-        ["notify-failed", receiver.origin, "answered 404"],
-        ["notify-failed", receiver.origin, "answered 503"],
+        ["notify-failed", receiver.origin, "the message was not delivered: it answered 404"],
+        ["notify-failed", receiver.origin, "the message was not delivered: it answered 503"],
       ],
     );
     assert.doesNotMatch(JSON.stringify(lines), /hunter2/);
@@ -159,7 +159,7 @@ describe("openNotifier", () => {
       receiver.got.map(({ path }) => path),
       ["/s"],
     );
-    assert.equal(lines[0]?.reason, "answered 302");
+    assert.equal(lines[0]?.reason, "the message was not delivered: it answered 302");
   });
 
   it("returns at once while a receiver hangs, and ends that by its time limit", async () => {
