@@ -18,17 +18,17 @@ import { digestOf, type Zone, type ZoneVersion } from "./zone.ts";
 
 /** PKCS #8 before the 32 bytes of an Ed25519 key. RFC 8410, section 7 */
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
-const keys = new Map<string, SigningKey>();
+const signingKeys = new Map<string, SigningKey>();
 
 /** Always the same one for a name. */
 export function signingKeyOf(name: string): SigningKey {
-  let key = keys.get(name);
+  let key = signingKeys.get(name);
   if (key === undefined) {
     const seed = createRandom(1, `key of ${name}`).bytes(32);
     const der = Buffer.concat([PKCS8_PREFIX, seed]);
     const pem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
-    key = parseSigningKey(pem.toString(), name);
-    keys.set(name, key);
+    key = parseSigningKey(pem, name);
+    signingKeys.set(name, key);
   }
   return key;
 }

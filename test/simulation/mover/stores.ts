@@ -34,15 +34,15 @@ export interface Truth {
   readonly willDelete: (version: ZoneVersion) => void;
 }
 
-const entries = new WeakMap<ZoneVersion, StoredVersion>();
+const listed = new WeakMap<ZoneVersion, StoredVersion>();
 
 /** The same one again, as long as the version is as it was. */
 function storedVersionOf(version: ZoneVersion): StoredVersion {
   const { key, versionId, etag, bytes, lastModified, storageClass } = version;
-  const known = entries.get(version);
+  const known = listed.get(version);
   if (known?.etag === etag && known.sizeBytes === bytes.length && known.lastModified === lastModified) return known;
   const entry = { key, versionId, etag, sizeBytes: bytes.length, lastModified, storageClass };
-  entries.set(version, entry);
+  listed.set(version, entry);
   return entry;
 }
 

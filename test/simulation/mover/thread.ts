@@ -24,6 +24,7 @@ for (let seed = fromSeed; seed < fromSeed + count; seed += step) {
   const verdict = await runHistory(seed, { trace });
   const isBroken = verdict.violations.length > 0;
   const told: Told = isBroken || trace ? verdict : { ...verdict, steps: [] };
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window's
   parentPort?.postMessage(told);
   if (isBroken && untilBroken) break;
 }

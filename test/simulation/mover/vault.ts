@@ -94,8 +94,8 @@ export class Vault {
       for (const { code, host = entry.statement?.host, epoch, seq = 0, detail = "" } of entry.findings) {
         // several numbers in a row are one finding, and its detail tells which
         const last = code === "missing" ? Number(/ to (\d+) /.exec(detail)?.[1] ?? seq) : seq;
-        for (let number = seq; number <= Math.min(last, seq + 100); number++)
-          this.findings.add(`${code} ${host} ${epoch} ${number}`);
+        for (let missing = seq; missing <= Math.min(last, seq + 100); missing++)
+          this.findings.add(`${code} ${host} ${epoch} ${missing}`);
       }
       if (entry.source === null) continue;
       const id = sourceIdOf(entry.source);

@@ -71,6 +71,8 @@ export class Weather {
         return failed;
       case "mixed":
         return this.#befall(random.pick(["error", "503", "timeout", "reset"] as const), kind);
+      default:
+        return spell satisfies never;
     }
   }
 }
