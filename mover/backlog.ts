@@ -9,6 +9,8 @@ const MAX_REMEMBERED_PER_HOST = 1000;
 /** Of what is held beyond that, of all hosts: its reason only, until all of it is tried again. About 20 MiB. */
 const MAX_CROWD = 200_000;
 const MAX_EXAMPLES = 100;
+/** Of what just left; ten times what is on its way at any time. */
+const MAX_GONE = 10_000;
 const GONE_MS = 3_600_000;
 const RETRY = { baseMs: 1_000, capMs: 5 * 60_000 };
 const HOLD = { baseMs: 60_000, capMs: 24 * 3_600_000 };
@@ -128,6 +130,7 @@ export class Backlog {
   left(version: StoredVersion, host: string): void {
     const id = idOf(version);
     this.#active.delete(id);
+    if (this.#gone.now.size >= MAX_GONE) this.beginRound(); // while events come in, rounds are rare
     this.#gone.now.add(id);
     this.#failed.get(host)?.delete(id);
   }
