@@ -1,6 +1,7 @@
 /** The mover's figures in Prometheus' text format. Names and labels are documented in `docs/operations.md`. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Code } from "../shared/errors.ts";
+import type { RequestOutcome } from "../shared/stores.ts";
 import { VERSION } from "../shared/version.ts";
 import type { HostPolicy } from "./config.ts";
 import type { Moved } from "./move.ts";
@@ -11,10 +12,13 @@ const MAX_OTHER_SETS = 50;
 const OTHERS = "*";
 const EXPOSURE_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400, 604_800];
 
+type Requests = Readonly<Record<RequestOutcome, number>>;
+
 /** What is known beside the status. */
 export interface Surrounding {
   /** How far each store's clock is ahead. */
   readonly clockOffsetMs: { readonly dropZone: number; readonly vault: number };
+  readonly requests: { readonly dropZone: Requests; readonly vault: Requests };
   /** In the drop-zone, over a day old. */
   readonly staleUploads: number;
   readonly memoryLimitBytes: number;
@@ -30,6 +34,11 @@ export class Metrics {
   readonly #objects = this.#counter("objects_total", "Objects moved since the start", ["host", "set"]);
   readonly #bytes = this.#counter("bytes_total", "Bytes moved since the start", ["host", "set"]);
   readonly #errors = this.#counter("errors_total", "Errors logged since the start, by code", ["code"]);
+  readonly #requests = this.#counter(
+    "store_requests_total",
+    "Attempts at requests since the start, by how they ended",
+    ["store", "outcome"],
+  );
   readonly #lastSuccess = this.#gauge(
     "last_success_timestamp_seconds",
     "When the newest object was complete; 0: never",
@@ -71,6 +80,13 @@ export class Metrics {
     this.#held.reset();
     for (const [host, reasons] of Object.entries(status.holds)) {
       for (const [reason, count] of Object.entries(reasons)) this.#held.set({ host, reason }, count);
+    }
+    this.#requests.reset();
+    for (const [store, requests] of [
+      ["drop-zone", around.requests.dropZone],
+      ["vault", around.requests.vault],
+    ] as const) {
+      for (const [outcome, count] of Object.entries(requests)) this.#requests.inc({ store, outcome }, count);
     }
     this.#overdue.reset();
     for (const { host, set, lastAt, overdue } of status.freshness) {

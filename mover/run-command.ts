@@ -105,6 +105,7 @@ async function runMover(
   const { vault, isKnown } = trackUploads(stores.vault);
   const around = () => ({
     clockOffsetMs: { dropZone: stores.dropZone.clockOffsetMs(), vault: stores.vault.clockOffsetMs() },
+    requests: { dropZone: stores.dropZone.requests(), vault: stores.vault.requests() },
     staleUploads: upkeep.staleUploads,
     memoryLimitBytes: memory.sizeBytes,
   });

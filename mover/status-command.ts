@@ -24,7 +24,7 @@ export async function runStatus(io: Io, options: StatusOptions): Promise<void> {
 }
 
 /** The page that a person sees. */
-export function formatStatus(status: Status, nowMs: number, width: number): string {
+function formatStatus(status: Status, nowMs: number, width: number): string {
   const { ledger, exposureMs, lastError } = status;
   const ageMs = Math.max(0, nowMs - Date.parse(status.updatedAt));
   const lines = [

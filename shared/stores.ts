@@ -175,10 +175,15 @@ export interface UploadLister {
   listUploads(options: ListOptions): Promise<UploadPage>;
 }
 
-/** A store's clock, as its answers show it. */
+/** How an attempt at a request ended: by the class of its status, or `none` without an answer. */
+export type RequestOutcome = "2xx" | "3xx" | "4xx" | "5xx" | "none";
+
+/** A store as its answers show it. */
 export interface StoreClock {
-  /** How far it is ahead of this machine's; 0 while that is not certain. In ms. */
+  /** How far its clock is ahead of this machine's; 0 while that is not certain. In ms. */
   clockOffsetMs(): number;
+  /** Of all attempts so far, those that were tried again included. */
+  requests(): Readonly<Record<RequestOutcome, number>>;
 }
 
 /** Where one mover's ledger lies. Segments are numbered from 1. */

@@ -1,6 +1,7 @@
 /** One store, opened: the SDK's client for everything that is not bytes, and a {@link ByteTransport} for what is. */
 import { HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
+import type { RequestOutcome } from "../stores.ts";
 import { credentialsConfig } from "./credentials.ts";
 import { guardCredentials } from "./guard-credentials.ts";
 import { toStoreError, type Call, type CallKind } from "./errors.ts";
@@ -44,6 +45,8 @@ export interface S3Store extends AsyncDisposable {
   lastDate(): { readonly store: Date; readonly here: Date } | null;
   /** How far the store's clock is ahead of this one, as all its answers show it: `shared/clock-offset.ts`. */
   clockOffsetMs(): number;
+  /** How all attempts so far ended. */
+  requests(): Readonly<Record<RequestOutcome, number>>;
   describe(operation: string, kind: CallKind, key: string | null): Call;
   /** Runs one SDK call with its errors mapped; what is safe to repeat is repeated. */
   run<T>(call: Call, signal: AbortSignal, attempt: () => Promise<T>): Promise<T>;
@@ -111,6 +114,7 @@ export async function openS3(config: StoreConfig, options: S3Options = {}): Prom
       owned: { Bucket: bucket, ExpectedBucketOwner: config.expectedBucketOwner ?? undefined },
       lastDate: () => network.lastDate(),
       clockOffsetMs: () => network.clock.offsetMs,
+      requests: () => network.outcomes,
       describe,
       run,
       repeat,

@@ -66,6 +66,7 @@ export async function openDropZoneSource(
     deleteVersions,
     listUploads: (page) => listUploads(store, page),
     clockOffsetMs: () => store.clockOffsetMs(),
+    requests: () => store.requests(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

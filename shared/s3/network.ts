@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
 import { ClockOffset } from "../clock-offset.ts";
-import type { PartBody } from "../stores.ts";
+import type { PartBody, RequestOutcome } from "../stores.ts";
 import { findLateError, MAX_ERROR_BYTES, StoreAnswer } from "./answer.ts";
 import { PIECE_BYTES, readPieces } from "./part-body.ts";
 
@@ -57,6 +57,8 @@ export interface Network {
   /** The `Date` of the latest answer of any kind, and when it came in. */
   lastDate(): { readonly store: Date; readonly here: Date } | null;
   readonly clock: Pick<ClockOffset, "offsetMs">;
+  /** Counts go on. */
+  readonly outcomes: Readonly<Record<RequestOutcome, number>>;
   close(): Promise<void>;
 }
 
@@ -81,6 +83,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
 
   let lastDate: { store: Date; here: Date } | null = null;
   const clock = new ClockOffset();
+  const outcomes: Record<RequestOutcome, number> = { "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, none: 0 };
 
   async function send({ origin, method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
     if (pace !== null && body !== null && isSentWhole(body)) await pace(body.length, signal);
@@ -88,7 +91,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
     for (const [name, value] of headers) if (name !== "host" && name !== "content-length") flat.push(name, value);
     if (body !== null) flat.push("content-length", String(body.length));
     const sentMs = Date.now();
-    const answer = await (origin.startsWith("https:") ? proxied : direct).request({
+    const asked = (origin.startsWith("https:") ? proxied : direct).request({
       origin,
       method,
       path,
@@ -96,6 +99,11 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
       signal,
       body: isSentWhole(body) ? body : Readable.from(piecesOf(body, signal), { objectMode: false }),
     });
+    const answer = await asked.catch((error: unknown) => {
+      outcomes.none++;
+      throw error;
+    });
+    outcomes[outcomeOf(answer.statusCode)]++;
     answer.body.on("error", ignore);
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     const date = response.headers.get("date");
@@ -169,6 +177,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
     paced,
     lastDate: () => (lastDate === null || Number.isNaN(lastDate.store.getTime()) ? null : lastDate),
     clock,
+    outcomes,
     async close() {
       await Promise.all([direct.destroy(), proxied.destroy()]);
     },
@@ -187,6 +196,13 @@ async function* slowDown(
       yield slice;
     }
   }
+}
+
+/** 1xx are no final answers: undici keeps them to itself. */
+function outcomeOf(status: number): RequestOutcome {
+  if (status >= 500) return "5xx";
+  if (status >= 400) return "4xx";
+  return status >= 300 ? "3xx" : "2xx";
 }
 
 /** Larger bodies are sent in pieces, so that each piece counts as progress. */

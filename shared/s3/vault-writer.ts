@@ -41,6 +41,7 @@ function writerOf(store: S3Store, { storageClass }: VaultWriterOptions): VaultWr
     abortUpload: (upload, signal) => abortUpload(store, upload, signal),
     listUploads: (page) => listUploads(store, page),
     clockOffsetMs: () => store.clockOffsetMs(),
+    requests: () => store.requests(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

@@ -64,6 +64,8 @@ describe("what operators see", { concurrency: 2 }, () => {
     assert.equal(metrics.get("airlock_exposure_seconds_count"), 3);
     assert.equal(metrics.get('airlock_exposure_seconds_bucket{le="+Inf"}'), 3);
     assert.equal(metrics.get('airlock_held_objects{host="*",reason="host-unknown"}'), 1);
+    assert.ok((metrics.get('airlock_store_requests_total{store="vault",outcome="2xx"}') ?? 0) >= 3);
+    assert.equal(metrics.get('airlock_store_requests_total{store="drop-zone",outcome="5xx"}'), 0);
     assert.equal(metrics.get('airlock_overdue{host="web1",set="files"}'), 0);
     assert.ok((metrics.get('airlock_last_success_timestamp_seconds{host="web1",set="files"}') ?? 0) >= before - 2);
     assert.equal(metrics.get('airlock_last_success_timestamp_seconds{host="web2",set="files"}'), 0, "never");

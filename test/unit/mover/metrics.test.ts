@@ -10,7 +10,9 @@ import { readTable } from "../../../scripts/write-code-table.ts";
 import { CODES, type Code } from "../../../shared/errors.ts";
 
 const NOW = Date.parse("2026-11-21T00:00:00Z");
+const NONE = { "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, none: 0 };
 const AROUND = {
+  requests: { dropZone: { ...NONE, "2xx": 10, "5xx": 3 }, vault: { ...NONE, none: 1 } },
   clockOffsetMs: { dropZone: 1500, vault: 0 },
   staleUploads: 2,
   memoryLimitBytes: 512,
@@ -100,6 +102,9 @@ test("the status's figures, in seconds and bytes", async () => {
     airlock_ledger_entries: 70,
     airlock_memory_used_bytes: 256,
     airlock_drop_zone_clock_offset_seconds: 1.5,
+    'airlock_store_requests_total{store="drop-zone",outcome="2xx"}': 10,
+    'airlock_store_requests_total{store="drop-zone",outcome="5xx"}': 3,
+    'airlock_store_requests_total{store="vault",outcome="none"}': 1,
     'airlock_held_objects{host="web1",reason="quota-bytes"}': 3,
     'airlock_overdue{host="web1",set="postgres"}': 1,
     'airlock_overdue{host="constructor",set="etc"}': 0,

@@ -41,6 +41,10 @@ class Uploads implements UploadLister, StoreClock, Pick<VaultWriter, "abortUploa
   clockOffsetMs(): number {
     return this.#offsetMs;
   }
+
+  requests() {
+    return { "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, none: 0 };
+  }
 }
 
 function upkeep(options: Partial<UpkeepOptions>): { readonly lines: string[]; readonly upkeep: Upkeep } {
