@@ -146,6 +146,8 @@ export async function liveMonth(plan: MonthPlan): Promise<Month> {
     if (nowMs >= endMs) continue;
     kills++;
     record("killed");
+    // its clock may have been ahead of ours by that, and time does not go back here
+    nowMs += 10 * 60_000;
     // mostly a reboot; now and then nobody is there for a day and a half
     nowMs += Math.ceil(random() < 0.2 ? random() * 36 * 60 : random() * 30) * 60_000;
     await changeWeather();
