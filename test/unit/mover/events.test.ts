@@ -1,0 +1,174 @@
+/** What is done with the queue's messages, in which order and within which bounds; the queue is one in memory. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Hint } from "../../../mover/event-message.ts";
+import { Events, type Fate } from "../../../mover/events.ts";
+import { AirlockError } from "../../../shared/errors.ts";
+import { silentLog, type Event } from "../../../shared/log.ts";
+import { realTiming, type Timing } from "../../../shared/retry.ts";
+import type { EventQueue, QueueMessage } from "../../../shared/s3/event-queue.ts";
+
+class MemoryQueue implements EventQueue {
+  readonly visibilityMs = 60_000;
+  readonly #waiting: QueueMessage[] = [];
+  #arrived = Promise.withResolvers<void>();
+  readonly removed: string[] = [];
+  readonly extended: string[] = [];
+  received = 0;
+  failing = false;
+  failures = 0;
+
+  send(keys: readonly string[]): void {
+    for (const key of keys) this.#waiting.push({ receipt: key, body: bodyOf(key) });
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
+  }
+
+  async receive(mayWait: boolean, signal: AbortSignal): Promise<readonly QueueMessage[]> {
+    if (this.failing) {
+      this.failures++;
+      throw new AirlockError("store-unavailable", "injected");
+    }
+    if (mayWait) await this.#untilThereIsOne(signal);
+    const messages = this.#waiting.splice(0, 10);
+    this.received += messages.length;
+    return messages;
+  }
+
+  async #untilThereIsOne(signal: AbortSignal): Promise<void> {
+    const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    while (this.#waiting.length === 0 && !signal.aborted) await Promise.race([this.#arrived.promise, ended]);
+  }
+
+  async remove(messages: readonly QueueMessage[]): Promise<void> {
+    this.removed.push(...messages.map(({ receipt }) => receipt));
+  }
+
+  async extend(messages: readonly QueueMessage[]): Promise<void> {
+    this.extended.push(...messages.map(({ receipt }) => receipt));
+  }
+}
+
+function bodyOf(key: string): string {
+  const s3 = { bucket: { name: "zone" }, object: { key } };
+  return JSON.stringify({ Records: [{ eventSource: "aws:s3", eventName: "ObjectCreated:Put", s3 }] });
+}
+
+interface Stage extends Disposable {
+  readonly queue: MemoryQueue;
+  readonly events: Events;
+  /** Keys in the order in which they were looked up. */
+  readonly looked: string[];
+  readonly said: Event[];
+  readonly fates: Map<string, PromiseWithResolvers<Fate>>;
+  changes: number;
+}
+
+/** `gate`: look-ups do not come back before it opens. */
+function start(gate: Promise<void> = Promise.resolve(), timing: Timing = realTiming): Stage {
+  const ending = new AbortController();
+  const queue = new MemoryQueue();
+  const fates = new Map<string, PromiseWithResolvers<Fate>>();
+  const said: Event[] = [];
+  const looked: string[] = [];
+  const take = async ({ key }: Hint): Promise<{ fate: Promise<Fate> }> => {
+    looked.push(key);
+    await gate;
+    const fate = Promise.withResolvers<Fate>();
+    fates.set(key, fate);
+    return { fate: fate.promise };
+  };
+  const log = {
+    ...silentLog,
+    failure: (event: Event) => void said.push(event),
+    info: (event: Event) => void said.push(event),
+  };
+  const stage: Stage = {
+    queue,
+    looked,
+    said,
+    fates,
+    changes: 0,
+    events: new Events({ queue, bucket: "zone", take, changed: () => void stage.changes++, timing, log }),
+    [Symbol.dispose]: () => ending.abort(),
+  };
+  void stage.events.run(ending.signal);
+  return stage;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!isSo()) {
+    assert.ok(performance.now() < deadline);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const keysOf = (host: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${host}/${at}`);
+
+test("a message is deleted when its object is settled, and not before; one whose object failed is left", async () => {
+  using stage = start();
+  stage.queue.send(["web1/a", "web1/b"]);
+  await until(() => stage.fates.size === 2);
+  assert.deepEqual(stage.queue.removed, []);
+  stage.fates.get("web1/a")?.resolve("settled");
+  stage.fates.get("web1/b")?.resolve("later");
+  await until(() => stage.queue.removed.length === 1);
+  assert.deepEqual(stage.queue.removed, ["web1/a"]);
+});
+
+test("one host's flood delays another's event by the look-ups under way; what is beyond its bound is left to a sweep", async () => {
+  const gate = Promise.withResolvers<void>();
+  using stage = start(gate.promise);
+  stage.queue.send([...keysOf("flood", 1000), "web1/a"]);
+  await until(() => stage.queue.received === 1001);
+  assert.ok(stage.events.takeLeftToSweep());
+  assert.ok(!stage.events.takeLeftToSweep(), "said once");
+  const before = stage.looked.length;
+  gate.resolve();
+  await until(() => stage.looked.includes("web1/a"));
+  assert.ok(stage.looked.indexOf("web1/a") <= before + 1, String(stage.looked.indexOf("web1/a")));
+  await until(() => stage.looked.length >= 201);
+  for (const fate of stage.fates.values()) fate.resolve("settled");
+  await until(() => stage.queue.removed.length === stage.fates.size && stage.fates.size >= 201);
+  assert.ok(stage.fates.size < 250, "the rest comes again by itself");
+});
+
+test("no more is received while 2,000 messages are not settled, whoever sent them", async () => {
+  using stage = start();
+  stage.queue.send(Array.from({ length: 3000 }, (_, at) => `host${at}/object`));
+  await until(() => stage.queue.received >= 2000);
+  await until(() => stage.fates.size >= 2000);
+  assert.ok(stage.queue.received < 2010);
+  for (const fate of stage.fates.values()) fate.resolve("settled");
+  await until(() => stage.queue.received === 3000);
+});
+
+test("a message is kept hidden for as long as its object is under way", async () => {
+  const hurried = {
+    now: () => Date.now() * 1000,
+    random: () => 0,
+    sleep: (ms: number, signal: AbortSignal) => realTiming.sleep(ms / 1000, signal),
+  };
+  using stage = start(undefined, hurried);
+  stage.queue.send(["web1/large"]);
+  await until(() => stage.queue.extended.length >= 3);
+  stage.fates.get("web1/large")?.resolve("settled");
+  await until(() => stage.queue.removed.length === 1);
+});
+
+test("a queue that does not answer is said once, and so is its answer; each changes how the drop-zone is looked at", async () => {
+  const patient = { ...realTiming, sleep: (_ms: number, signal: AbortSignal) => realTiming.sleep(1, signal) };
+  using stage = start(undefined, patient);
+  stage.queue.send(["web1/a"]);
+  await until(() => stage.events.isReachable);
+  assert.equal(stage.changes, 1);
+  stage.queue.failing = true;
+  stage.queue.send(["web1/b"]);
+  await until(() => stage.queue.failures >= 3);
+  assert.ok(!stage.events.isReachable);
+  stage.queue.failing = false;
+  await until(() => stage.said.includes("events-reachable"));
+  assert.deepEqual(stage.said, ["events-unreachable", "events-reachable"]);
+  assert.equal(stage.changes, 3);
+});
