@@ -12,8 +12,6 @@ import { hostOf } from "./admit.ts";
 /** Segments that are read ahead, of all ledgers together; each is at most 2 MiB. */
 const READ_AHEAD = 16;
 
-export type LedgerReading = Pick<LedgerStore, "listSegments" | "readSegment">;
-
 export interface OthersOptions {
   /** This mover's own name. */
   readonly mover: string;
