@@ -6,6 +6,7 @@ import type { Timing } from "../shared/retry.ts";
 import type { Status } from "./status.ts";
 
 const EVERY_MS = 60_000;
+const PARTING_MS = 5_000;
 
 export interface HeartbeatOptions {
   readonly courier: Courier;
@@ -45,10 +46,13 @@ export class Heartbeat {
   }
 
   /** Lets a beat that is under way come to its end, for a short while. */
-  async close(): Promise<void> {
-    const timer = setTimeout(() => this.#ended.abort(), 5_000);
+  async close(signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.any([AbortSignal.timeout(PARTING_MS), signal]);
+    const end = (): void => this.#ended.abort();
+    limit.addEventListener("abort", end);
+    if (limit.aborted) end();
     await this.#beating;
-    clearTimeout(timer);
+    limit.removeEventListener("abort", end);
   }
 
   async #beat(): Promise<void> {

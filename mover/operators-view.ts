@@ -30,6 +30,8 @@ export interface ViewOptions {
   readonly around: () => Omit<Surrounding, "residentBytes">;
   readonly timing: Timing;
   readonly log: Log;
+  /** Aborted: what is not told by now is not told. */
+  readonly abort: AbortSignal;
 }
 
 /** What of the configuration this acts on. */
@@ -111,8 +113,8 @@ export class OperatorsView implements Alerts {
     await Promise.all(this.#closing);
   }
 
-  #close(part: { close(): Promise<void> }): void {
-    const closed = part.close().finally(() => this.#closing.delete(closed));
+  #close(part: { close(signal: AbortSignal): Promise<void> }): void {
+    const closed = part.close(this.#options.abort).finally(() => this.#closing.delete(closed));
     this.#closing.add(closed);
   }
 

@@ -109,7 +109,8 @@ async function runMover(
     staleUploads: upkeep.staleUploads,
     memoryLimitBytes: memory.sizeBytes,
   });
-  const view = new OperatorsView({ mover, state, hosts, courier, serviceManager, around, timing, log: io.log }, config);
+  const seen = { mover, state, hosts, courier, serviceManager, around, timing, log: io.log, abort };
+  const view = new OperatorsView(seen, config);
   ended.defer(() => view.close());
   const { log } = view;
   const isOurs = (host: string): boolean => hosts.has(host);

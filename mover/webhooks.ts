@@ -57,11 +57,11 @@ export class Webhook implements Alerts {
     this.#sending ??= this.#sendAll();
   }
 
-  /** Tells what waits, as far as that can be done in a few seconds; nothing is told afterwards. */
-  async close(): Promise<void> {
+  /** Tells what waits, as far as that can be done in a few seconds, or until the signal; nothing is told afterwards. */
+  async close(signal: AbortSignal): Promise<void> {
     this.#ended.abort();
     await this.#sending;
-    const limit = AbortSignal.timeout(PARTING_MS);
+    const limit = AbortSignal.any([AbortSignal.timeout(PARTING_MS), signal]);
     for (const letter of this.#waiting.values()) if (!limit.aborted) await this.#send(letter, limit);
   }
 

@@ -9,6 +9,7 @@ import { silentLog, type Log } from "../../../shared/log.ts";
 import type { Timing } from "../../../shared/retry.ts";
 
 const MINUTE = 60_000;
+const forever = new AbortController().signal;
 const ADDRESS = "https://hooks.example.net/s3cret";
 
 interface Letter {
@@ -96,7 +97,7 @@ describe("a webhook", () => {
     const [first, , repeated] = sent;
     assert.ok((repeated?.atMs ?? 0) - (first?.atMs ?? 0) >= 10 * MINUTE);
     assert.equal(repeated?.letter.text, "airlock mover-a: overdue, web1/postgres (5 times)");
-    await webhook.close();
+    await webhook.close(forever);
   });
 
   test("what is raised while a message is on its way is one message more", async () => {
@@ -110,7 +111,7 @@ describe("a webhook", () => {
       sent.map(({ letter }) => letter.count),
       [1, 999],
     );
-    await webhook.close();
+    await webhook.close(forever);
   });
 
   test("of a flood of different alerts a hundred wait, and the others are counted", async () => {
@@ -124,7 +125,7 @@ describe("a webhook", () => {
       sent.reduce((sum, { letter }) => sum + (letter.dropped ?? 0), 0),
       10_000 - 101,
     );
-    await webhook.close();
+    await webhook.close(forever);
   });
 
   test("a message that can't be delivered is logged and given up; the next one goes out", async () => {
@@ -136,7 +137,7 @@ describe("a webhook", () => {
     state.fails = false;
     raise(webhook, { host: "web2" });
     await settle(() => sent.length === 1);
-    await webhook.close();
+    await webhook.close(forever);
     assert.deepEqual(
       sent.map(({ letter }) => letter.host),
       ["web2"],
@@ -149,16 +150,25 @@ describe("a webhook", () => {
     await settle(() => sent.length === 1);
     raise(webhook);
     const before = now();
-    await webhook.close();
+    await webhook.close(forever);
     assert.equal(sent.length, 2);
     assert.ok(now() - before < 5 * MINUTE);
+  });
+
+  test("when everything has to end at once, nothing more is tried", async () => {
+    const { webhook, raise, sent } = begin();
+    raise(webhook);
+    await settle(() => sent.length === 1);
+    raise(webhook);
+    await webhook.close(AbortSignal.abort());
+    assert.equal(sent.length, 1);
   });
 
   test("what a host chose neither drives a terminal nor fills a screen, and is not in the line for chats", async () => {
     const { webhook, raise, sent } = begin();
     raise(webhook, { detail: `\u001b[2J<!channel> ${"x".repeat(10_000)}` });
     await settle(() => sent.length === 1);
-    await webhook.close();
+    await webhook.close(forever);
     const { detail, text } = sent[0]?.letter ?? { detail: "", text: "" };
     assert.ok(!detail.includes("\u001b") && detail.length <= 500, String(detail.length));
     assert.equal(text, "airlock mover-a: overdue, web1/postgres");
