@@ -59,7 +59,7 @@ export function later(aheadMs: number): Timing {
   return { ...realTiming, now: () => Date.now() + aheadMs };
 }
 
-export function runMoverHere(world: World, options: RunHereOptions = {}): Promise<RanHere> {
+export function runMoverHere(world: Pick<World, "moverConfig">, options: RunHereOptions = {}): Promise<RanHere> {
   const { once = true, connecting = SHORT, timing = realTiming, checkpointEvery } = options;
   const surroundings = { connecting, timing, ...(checkpointEvery === undefined ? {} : { checkpointEvery }) };
   const run = (io: Io): Promise<void> => runRun(io, once ? { once } : {}, process.pid, surroundings);
@@ -67,7 +67,7 @@ export function runMoverHere(world: World, options: RunHereOptions = {}): Promis
 }
 
 /** `airlock verify --read` */
-export function verifyHere(world: World): Promise<RanHere> {
+export function verifyHere(world: Pick<World, "operatorConfig">): Promise<RanHere> {
   return runHere(world.operatorConfig, (io) => runVerify(io, { read: true }), {});
 }
 
