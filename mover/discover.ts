@@ -25,6 +25,7 @@ interface Turn {
 export class Discovery {
   readonly #dropZone: DropZoneSource;
   #turns: Turn[] = [];
+  #prefixes: ReadonlySet<string> = new Set();
   #inTurns = false;
 
   constructor(dropZone: DropZoneSource, hosts: Iterable<string>) {
@@ -35,8 +36,8 @@ export class Discovery {
   /** These hosts have turns from the next round on; those that had one go on where they were. */
   follow(hosts: Iterable<string>): void {
     const known = new Map(this.#turns.map((turn) => [turn.prefix, turn]));
-    const prefixes = ["", ...Array.from(hosts, (host) => `${host}/`)];
-    this.#turns = prefixes.map((prefix) => known.get(prefix) ?? { prefix, cursor: null, wrapped: false });
+    this.#prefixes = new Set(Array.from(hosts, (host) => `${host}/`));
+    this.#turns = ["", ...this.#prefixes].map((prefix) => known.get(prefix) ?? { prefix, cursor: null, wrapped: false });
   }
 
   async *round(signal: AbortSignal): AsyncGenerator<Round, void> {
@@ -55,9 +56,15 @@ export class Discovery {
       turn.wrapped ||= page.next === null;
       const wholeSeen = this.#turns.every(({ wrapped }) => wrapped);
       this.#inTurns = !wholeSeen;
-      yield { versions: page.versions, wholeSeen };
+      // what has a turn of its own is not taken twice: a flood has one host's share of each round
+      const versions = turn.prefix === "" ? page.versions.filter(({ key }) => !this.#hasTurn(key)) : page.versions;
+      yield { versions, wholeSeen };
       if (wholeSeen) return;
     }
+  }
+
+  #hasTurn(key: string): boolean {
+    return this.#prefixes.has(key.slice(0, key.indexOf("/") + 1));
   }
 
   #list(prefix: string, cursor: string | null, limit: number, signal: AbortSignal): Promise<ListPage> {

@@ -26,7 +26,7 @@ const FLOOD = 10_000;
 const FLOOD_SIZE_BYTES = 64;
 const OTHERS_PER_S = 10;
 const QUIET_SECONDS = 20;
-const DRAIN_TIMEOUT_MS = 300_000;
+const DRAIN_TIMEOUT_MS = 900_000;
 
 const MODES = [
   { name: "polling", discover: () => ({ poll: "200ms" }) },
