@@ -121,6 +121,8 @@ function rowsOf(config: MoverConfig, { dropZone, vault, problems }: Probed): Row
       typeof vault.retention === "string" ? vault.retention : `${vault.retention.mode}, ${vault.retention.days} days`,
     ),
     ok("vault: an object's own lock", LOCK_TEXTS[vault.objectLock]),
+    ok("drop-zone: clock", describeSkew(dropZone.clockSkewMs)),
+    ok("vault: clock", describeSkew(vault.clockSkewMs)),
     ok("hosts configured", String(config.hosts.size)),
     ...problems.map(({ severity, store, what, remedy }): Row => ({
       what: `${store}: ${what}`,
@@ -136,6 +138,15 @@ const LOCK_TEXTS = { own: "set", none: "none", unknown: "not known" } as const;
 function keptVersions({ versioned, suspended }: Probed["dropZone"]): string {
   if (suspended) return "suspended";
   return versioned ? "kept" : "not kept";
+}
+
+/** A Date header is whole seconds, and a second old at most. */
+function describeSkew(skewMs: number | null): string {
+  if (skewMs === null) return "not told";
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  return seconds <= 1
+    ? "the same as this machine's"
+    : `${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} this machine's`;
 }
 
 function yesNo(value: boolean): string {
