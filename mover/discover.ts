@@ -37,7 +37,9 @@ export class Discovery {
   follow(hosts: Iterable<string>): void {
     const known = new Map(this.#turns.map((turn) => [turn.prefix, turn]));
     this.#prefixes = new Set(Array.from(hosts, (host) => `${host}/`));
-    this.#turns = ["", ...this.#prefixes].map((prefix) => known.get(prefix) ?? { prefix, cursor: null, wrapped: false });
+    this.#turns = ["", ...this.#prefixes].map(
+      (prefix) => known.get(prefix) ?? { prefix, cursor: null, wrapped: false },
+    );
   }
 
   async *round(signal: AbortSignal): AsyncGenerator<Round, void> {
