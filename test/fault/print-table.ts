@@ -71,7 +71,7 @@ const eventSchema = z.looseObject({
     name: z.string().default(""),
     nesting: z.number().default(0),
     file: z.string().default(""),
-    details: z.looseObject({ error: z.unknown() }).optional(),
+    details: z.looseObject({ error: z.unknown().optional() }).optional(),
   }),
 });
 
