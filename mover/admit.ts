@@ -84,6 +84,7 @@ export interface Claim {
 
 /**
  * The verified statement of an object, or null where its host need not have one.
+ * @param known of an object of this name that was recorded before; counts where no other does
  * @throws {AirlockError} `statement-missing`, `statement-invalid`, `signature-invalid`, `size-mismatch`
  */
 export async function findStatement(
@@ -91,6 +92,7 @@ export async function findStatement(
   version: StoredVersion,
   opened: OpenedObject,
   dropZone: DropZoneSource,
+  known: SignedStatement | null,
   signal: AbortSignal,
 ): Promise<Claim | null> {
   const { host, name } = eligible;
@@ -125,6 +127,10 @@ export async function findStatement(
   }
   const [claim, ...rivals] = claims.values();
   if (claim !== undefined) return { ...claim, rivals };
+  if (known !== null) {
+    const signer = verifyStatement(known, object, host.publicKeys, version.lastModified);
+    return { signed: known, signer, beside: [], rivals: [] };
+  }
   if (refusal !== null) throw refusal;
   if (host.signatures === "optional") return null;
   throw new AirlockError("statement-missing", "no statement lies beside it", {

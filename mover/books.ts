@@ -12,6 +12,7 @@ import type { HostPolicy } from "./config.ts";
 import { isMoverFinding, type Finding } from "./findings.ts";
 import { Freshness, freshnessSchema } from "./freshness.ts";
 import { QuotaBook, quotaSchema } from "./quota.ts";
+import { RecentStatements } from "./recent-statements.ts";
 
 /** What a checkpoint holds. */
 export const booksSchema = z.strictObject({
@@ -40,6 +41,7 @@ export class Books {
   readonly chain = new Chain();
   readonly freshness: Freshness;
   readonly #anomalies = new Anomalies();
+  readonly recentStatements = new RecentStatements();
   /** What the ledger says last of what is held. */
   holds: Holds = {};
 
@@ -54,8 +56,9 @@ export class Books {
   fold(entry: NewEntry | Entry): NewEntry {
     const atMs = Date.parse(entry.at);
     for (const finding of entry.findings) this.#settle(finding, atMs);
-    const { statement, source, disposition } = entry;
+    const { statement, signature, source, disposition } = entry;
     const isMoved = source !== null && MOVED.has(disposition);
+    if (isMoved && statement !== null && signature !== null) this.recentStatements.add({ statement, signature });
     const completedAtMs = atMs - (entry.exposureMs ?? 0);
     // what was discarded stands for its number, and is new if it comes again
     const seen = statement === null ? null : this.chain.see({ statement, atMs, completedAtMs, withObject: isMoved });

@@ -161,11 +161,14 @@ async function admit(
     });
   }
   let overridden: AirlockError | null = null;
-  const claim = await findStatement(eligible, version, opened, tools.dropZone, signal).catch((thrown: unknown) => {
-    if (found.override !== true || !isAirlockError(thrown) || CODES[thrown.code].reaction !== "hold") throw thrown;
-    overridden = thrown;
-    return null;
-  });
+  const known = tools.ledger.books.recentStatements.find(version.key);
+  const claim = await findStatement(eligible, version, opened, tools.dropZone, known, signal).catch(
+    (thrown: unknown) => {
+      if (found.override !== true || !isAirlockError(thrown) || CODES[thrown.code].reaction !== "hold") throw thrown;
+      overridden = thrown;
+      return null;
+    },
+  );
   const tags = opened.tagCount > 0 ? await tools.dropZone.readTags(version, signal) : new Map<string, string>();
   return { origin: { found, eligible, claim, tags, overridden }, opened, plan } as Admitted; // the only place where one is made
 }

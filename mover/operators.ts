@@ -125,7 +125,7 @@ async function findClaim(
     const eligible = admitName(version, hosts);
     const opened = await dropZone.openVersion(version, null, signal);
     try {
-      return await findStatement(eligible, version, opened, dropZone, signal);
+      return await findStatement(eligible, version, opened, dropZone, null, signal);
     } finally {
       opened.close();
     }

@@ -123,11 +123,6 @@ export class Host {
     clock.after(publishMs + random.int(500, 40_000), () => {
       putStatement();
       clock.after(inline === null ? random.int(10, 2_000) : 0, publish);
-      // Refused above, since the first was still there, the statement may go with the first and leave the second without
-      // one: only whoever puts it once more afterwards can be sure that it lies there.
-      clock.after(10_000, () => {
-        if (zone.versionsOf(key).length > 0) putStatement();
-      });
     });
   }
 }

@@ -105,7 +105,7 @@ export class Inspector implements VaultWatcher {
       if (others.some((other) => book.statementIn(other)?.statement.sha256 === sha256)) return;
       for (const object of zone.versionsOf(objectKey)) {
         if (object.attributes.metadata.has("airlock") || digestOf(object.bytes) !== sha256) continue;
-        // a host that stores it once more, just as the first is released, has to put its statement again: see `hosts.ts`
+        // stored once more just as the first is released: the mover remembers its statement
         const isRepeat = this.isArchived(objectKey, object.bytes) && !this.#vault?.recorded.has(sourceIdOf(object));
         if (!isRepeat) this.violate(`the statement of ${objectKey} is released before it`);
       }
