@@ -80,7 +80,7 @@ function denied(
       await using field = await stand.field();
       const { key: Key } = await field.upload(field.web1, BYTES);
       const VersionId = (await field.listDropZone()).find(({ key }) => key === Key)?.versionId;
-      return refused(calls({ field, Bucket: field.dropZone, Key, VersionId }));
+      return await refused(calls({ field, Bucket: field.dropZone, Key, VersionId }));
     },
   };
 }
@@ -200,7 +200,7 @@ const permissions: readonly Row[] = [
       const [archived] = await field.listVault();
       const at = { Bucket: field.vault, Key: archived?.key ?? "" };
       const thief = stolen(field, stand);
-      return refused({
+      return await refused({
         list: () => thief.send(new ListObjectsV2Command({ Bucket: field.vault })),
         head: () => thief.send(new HeadObjectCommand(at)),
         get: () => thief.send(new GetObjectCommand(at)),

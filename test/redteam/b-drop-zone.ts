@@ -166,7 +166,7 @@ const altering: readonly Row[] = [
         credentials,
       });
       const at = { Bucket: field.vault, Key: archived?.key ?? "" };
-      return refused({
+      return await refused({
         get: () => thief.send(new GetObjectCommand(at)),
         delete: () => thief.send(new DeleteObjectCommand({ ...at, VersionId: archived?.versionId })),
         put: () => put(thief, field.vault, `${at.Key}-x`, OTHER),

@@ -43,7 +43,7 @@ async function withArchive(stand: Stand, use: (archive: Archive) => Promise<stri
   const [archived] = await field.listVault();
   const [segment] = await field.segments();
   if (archived === undefined || segment === undefined) throw new Error("nothing was archived");
-  return use({ field, archived, segment });
+  return await use({ field, archived, segment });
 }
 
 /** What `airlock verify --read` finds, as a set of codes. */
@@ -190,7 +190,7 @@ const rewriting: readonly Row[] = [
         const names = JSON.stringify(verified.printed).includes('"segment":2');
         return verified.exit === 5 && names
           ? "verify tells, and names the segment"
-          : `exit ${verified.exit}: ${codesOf(verified).join(", ")}`;
+          : `exit ${verified.exit}: ${verified.error?.message} ${codesOf(verified).join(", ")}`;
       }),
   },
 ];
@@ -203,7 +203,8 @@ const forging: readonly Row[] = [
     attempt: (stand) =>
       withArchive(stand, async ({ field }) => {
         await put(field.vaultMover, field.vault, "archive/web1/files/forged", FORGED, { ChecksumAlgorithm: "CRC32" });
-        return `verify: ${codesOf(await field.verify()).join(", ")}`;
+        const verified = await field.verify();
+        return `verify: ${verified.error?.message ?? codesOf(verified).join(", ")}`;
       }),
   },
   {
@@ -223,7 +224,7 @@ const forging: readonly Row[] = [
       const verified = await field.verify();
       return verified.exit === 5
         ? "possible; verify tells, with the operator's own list of keys"
-        : `exit ${verified.exit}: ${codesOf(verified).join(", ")}`;
+        : `exit ${verified.exit}: ${verified.error?.message} ${codesOf(verified).join(", ")}`;
     },
   },
   {

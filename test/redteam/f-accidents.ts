@@ -22,7 +22,7 @@ async function wholeness(field: Field, sent: number): Promise<string> {
   const isWhole = names.size === sent && archived.length === sent && left === 0;
   return ran.exit === 0 && isWhole && verified.exit === 0
     ? WHOLE
-    : `exit ${ran.exit}, ${archived.length} of ${sent} archived, ${left} left, verify ${verified.exit}`;
+    : `exit ${ran.exit}, ${archived.length} of ${sent} archived, ${left} left, verify ${verified.exit}; ${ran.error?.message} ${verified.error?.message}`;
 }
 
 export const fAccidents: readonly Row[] = [
@@ -50,7 +50,7 @@ export const fAccidents: readonly Row[] = [
         await ended;
         clearTimeout(timer);
       }
-      return wholeness(field, sent);
+      return await wholeness(field, sent);
     },
   },
   {
@@ -66,7 +66,7 @@ export const fAccidents: readonly Row[] = [
       await writeFile(other, text.replace(/^state: .*$/m, `state: ${join(field.dir, "elsewhere")}`));
       const [one, two] = await Promise.all([field.move(), runMoverHere({ moverConfig: other })]);
       const odd = [one, two].find(({ error }) => error !== null && error.code !== "ledger-conflict");
-      return odd === undefined ? wholeness(field, sent) : `${odd.error?.code}: ${odd.error?.message}`;
+      return odd === undefined ? await wholeness(field, sent) : `${odd.error?.code}: ${odd.error?.message}`;
     },
   },
   {
@@ -118,7 +118,7 @@ export const fAccidents: readonly Row[] = [
       const bytes = randomBytes(1000);
       await field.upload(field.web1, bytes);
       await field.upload(field.web1, bytes);
-      return wholeness(field, 2);
+      return await wholeness(field, 2);
     },
   },
   troubled("stores that answer 503 for a long while", "F", () => {
