@@ -13,8 +13,10 @@ import { parseEventMessage, type Hint } from "./event-message.ts";
 
 /** Received and not settled: about 2 KiB each. */
 const MAX_MESSAGES = 2000;
-/** Of one host, waiting for their turn. What is beyond comes again later, and the sweep finds it before. */
+/** Of one host, waiting for their turn. One that sends more is left to the sweep, which serves hosts in turn as well. */
 const MAX_WAITING_PER_HOST = 200;
+/** Hosts, whose names anybody who writes to the queue may choose. */
+const MAX_FLOODING = 1000;
 /** Looked up at the same time. */
 const LOOK_UPS = 8;
 const RECEIVE_BACKOFF = { baseMs: 500, capMs: 30_000 };
@@ -63,6 +65,8 @@ export class Events {
   #failures = 0;
   #reached = false;
   #leftToSweep = false;
+  /** Hosts whose events are left in the queue until the sweep has seen all: they come again, for what is gone by then. */
+  readonly #flooding = new Set<string>();
   #foreignSeen = false;
   #retrying = false;
   #room = Promise.withResolvers<void>();
@@ -80,6 +84,7 @@ export class Events {
   takeLeftToSweep(): boolean {
     const left = this.#leftToSweep;
     this.#leftToSweep = false;
+    this.#flooding.clear();
     return left;
   }
 
@@ -128,13 +133,15 @@ export class Events {
   #wait(waiting: Waiting): void {
     const host = hostOf(waiting.hint.key);
     const ofHost = this.#waiting.get(host) ?? [];
-    if (ofHost.length >= MAX_WAITING_PER_HOST) {
-      this.#leaveToSweep();
-      this.#settle(waiting.held, "later");
+    ofHost.push(waiting);
+    if (ofHost.length <= MAX_WAITING_PER_HOST && !this.#flooding.has(host)) {
+      this.#waiting.set(host, ofHost);
       return;
     }
-    ofHost.push(waiting);
-    this.#waiting.set(host, ofHost);
+    this.#waiting.delete(host);
+    if (this.#flooding.size < MAX_FLOODING) this.#flooding.add(host);
+    this.#leaveToSweep();
+    for (const { held } of ofHost) this.#settle(held, "later");
   }
 
   /** Starts look-ups for as long as there is room for them, a host at a time. */
