@@ -140,6 +140,27 @@ test("replayed: the same statement again is a duplicate, released without an ala
   assert.equal((await verifyHere(world)).exit, 0);
 });
 
+test("stored once more just as the first leaves, its statement with it: told by what was recorded, other bytes held", async () => {
+  await using world = await startWatched();
+  const bytes = bytesOf(6 * 2 ** 20);
+  const { key } = await world.putSigned("web1", bytes, { partBytes: 5 * 2 ** 20 });
+  await run(world);
+  await put(world, key, bytes, {});
+  await run(world);
+  assert.deepEqual(
+    (await entriesOf(world)).map(({ disposition }) => disposition),
+    ["archived", "duplicate"],
+  );
+  assert.deepEqual(await world.listDropZone(), []);
+  await put(world, key, bytesOf(bytes.length), {});
+  const ran = await runMoverHere(world);
+  assert.deepEqual(
+    ran.events.filter(({ event }) => event === "object-held").map(({ code }) => code),
+    ["digest-mismatch"],
+  );
+  assert.equal((await entriesOf(world)).length, 2);
+});
+
 /** A statement of this epoch and number for new bytes. */
 async function putNumber(world: World, epoch: string, seq: number, prev: Statement | null): Promise<Statement> {
   const key = newKey("web1");
