@@ -112,7 +112,7 @@ export const uploaderSchema = z
     bandwidth: sizeSchema({ min: "1kB" }).optional(),
     spool: absolutePath,
     spoolLimit: sizeSchema().default(10 * 2 ** 30),
-    memory: sizeSchema({ min: "32MiB" }).default(64 * 2 ** 20),
+    memory: sizeSchema({ min: "32MiB" }).default(48 * 2 ** 20),
     timeZone: timeZoneName.optional(),
     jitter: durationSchema({ max: "1d" }).default(60_000),
     sets: mapOf(backupSet, setSchema).default(new Map()),

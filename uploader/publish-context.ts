@@ -13,7 +13,7 @@ export interface PublishContext {
   readonly state: UploaderState;
   /** Parts too large for memory wait here, in files without a name. */
   readonly spoolFolder: string;
-  /** What one upload's parts under way may hold; by default, 64 MiB. */
+  /** What one upload's parts under way may hold; by default, 48 MiB. */
   readonly memoryBytes?: number;
   readonly log: Log;
   readonly timing: Timing;

@@ -7,7 +7,7 @@ import { MAX_PARTS, partSizeAt } from "./part-size.ts";
 import { createPartWindow } from "./part-window.ts";
 import type { PublishContext } from "./publish-context.ts";
 
-const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MEMORY_BYTES = 48 * 1024 * 1024;
 
 /**
  * Sends all that the reader has, in parts, as many of them at once as gain something and memory allows. The first failure stops reading and

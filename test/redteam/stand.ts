@@ -61,6 +61,7 @@ export interface Field extends AsyncDisposable {
   readonly vaultMover: S3Client;
   readonly dir: string;
   readonly moverConfig: string;
+  readonly operatorConfig: string;
   /** As a host uploads; the changes are lies. */
   upload(host: Host, bytes: Uint8Array, changes?: Partial<Statement>): Promise<Statement>;
   /** `run --once` */
@@ -194,6 +195,7 @@ ${[web1, web2].map(({ name, key }) => `  ${name}: ["${key.public.text}"]`).join(
     vaultMover,
     dir,
     moverConfig,
+    operatorConfig,
     async upload(host, bytes, changes = {}) {
       const statement = host.sequence.next(dropZone, host.name, bytes, changes);
       await put(host.client, dropZone, statement.key, bytes, { Metadata: metadataOf(signed(statement, host.key)) });

@@ -1,6 +1,8 @@
 /** Whoever stands between the mover and a store, or holds the store: answers are passed on, altered, cut or made up. */
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 export type Tampering =
   | { readonly kind: "pass" }
@@ -62,11 +64,9 @@ async function carry(
     request.resume();
     response.writeHead(tampering.status, tampering.headers ?? {});
     if (typeof tampering.body !== "function") return void response.end(tampering.body ?? "");
-    for await (const chunk of tampering.body()) {
-      if (response.destroyed) return;
-      if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
-    }
-    return void response.end();
+    // until it has had enough of it
+    await pipeline(Readable.from(tampering.body()), response).catch(() => undefined);
+    return;
   }
   // the Host that was signed is the one that is passed on
   const { hostname, port } = url;

@@ -23,7 +23,7 @@ test("the uploader's sample is a configuration as it is", async () => {
   assert.equal(config.host, "web1");
   assert.deepEqual(config.compress, { level: 3, windowLog: null });
   assert.equal(config.bandwidthBytesPerSecond, null);
-  assert.deepEqual([config.spoolLimitBytes, config.memoryBytes, config.jitterMs], [10 * 2 ** 30, 64 * 2 ** 20, 60_000]);
+  assert.deepEqual([config.spoolLimitBytes, config.memoryBytes, config.jitterMs], [10 * 2 ** 30, 48 * 2 ** 20, 60_000]);
   assert.deepEqual(config.notify, NOBODY);
   assert.deepEqual(config.sets.get("postgres"), {
     kind: "command",
