@@ -18,7 +18,7 @@ import {
   PutObjectRetentionCommand,
 } from "@aws-sdk/client-s3";
 import { readOperatorConfig } from "../../operator/config.ts";
-import { verify } from "../../operator/verify.ts";
+import { verify, type VerifyContext } from "../../operator/verify.ts";
 import { generateSigningKey } from "../../shared/keys.ts";
 import { openVaultReader } from "../../shared/s3/vault-reader.ts";
 import { socketsOf } from "../integration/mover/sockets.ts";
@@ -210,7 +210,7 @@ const forging: readonly Row[] = [
         const config = await readOperatorConfig(field.operatorConfig);
         await using reader = await openVaultReader(config.vault);
         const codes = new Set<string>();
-        await verify({
+        const context: VerifyContext = {
           ...config,
           reader,
           timing: later(DAY_MS),
@@ -218,7 +218,8 @@ const forging: readonly Row[] = [
           report: ({ code }) => void codes.add(code),
           drained: () => Promise.resolve(),
           onRead: () => undefined,
-        });
+        };
+        await verify(context, false);
         return `verify: ${[...codes].join(", ")}`;
       }),
   },
