@@ -84,6 +84,7 @@ async function measure(mode: (typeof MODES)[number], { say, report, signal }: Be
   say(`${mode.name}: the other host beside the flood (load ${loadavg()[0]?.toFixed(1)})`);
   const over = new AbortController();
   const drained = removals.settle(new Map(Array.from(flood, (key) => [key, 0]))).finally(() => over.abort());
+  drained.catch(() => undefined); // likewise
   const others = await put(other, OTHERS_PER_S, over.signal, signal);
   await drained;
   report({
@@ -118,7 +119,9 @@ async function put(host: SceneHost, perSecond: number, over: AbortSignal, signal
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     signal.throwIfAborted();
     const key = nameFor(host, "object.bin");
-    under.push(putOne(key, inlineStatement(sign(key, SIZE_BYTES, sha256)) ?? ""));
+    const putting = putOne(key, inlineStatement(sign(key, SIZE_BYTES, sha256)) ?? "");
+    putting.catch(() => undefined); // it is thrown where all are awaited; until then it must not end the process
+    under.push(putting);
   }
   await Promise.all(under);
   return stored;
