@@ -7,6 +7,7 @@ export interface Compression {
   readonly windowLog: number | null;
 }
 
+const INPUT_BYTES = 1024 * 1024;
 const OUTPUT_BYTES = 1024 * 1024;
 
 /**
@@ -37,9 +38,28 @@ export async function* compress(
   }
 }
 
+/** Two pieces at once, so that the compressor has its next one the moment that it is done with the last. */
 async function feed(source: AsyncIterable<Uint8Array>, zstd: ZstdCompress): Promise<void> {
+  const inputs = Array.from({ length: 2 }, () => ({
+    bytes: Buffer.allocUnsafeSlow(INPUT_BYTES),
+    taken: Promise.resolve(),
+  }));
+  let turn = 0;
   for await (const piece of source) {
-    await new Promise<void>((resolve, reject) => zstd.write(piece, (error) => (error ? reject(error) : resolve())));
+    for (let offset = 0; offset < piece.length; offset += INPUT_BYTES) {
+      const input = inputs[turn++ % inputs.length];
+      if (input === undefined) throw new RangeError("there is one for each turn");
+      await input.taken;
+      const part = piece.subarray(offset, offset + INPUT_BYTES);
+      input.bytes.set(part);
+      input.taken = write(zstd, input.bytes.subarray(0, part.length));
+      input.taken.catch(() => undefined); // whoever waits for it hears of it
+    }
   }
+  await Promise.all(inputs.map(({ taken }) => taken));
   zstd.end();
+}
+
+function write(zstd: ZstdCompress, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => zstd.write(bytes, (error) => (error ? reject(error) : resolve())));
 }
