@@ -4,6 +4,7 @@ import { Agent, EnvHttpProxyAgent, type Dispatcher } from "undici";
 import { ClockOffset } from "../clock-offset.ts";
 import type { PartBody, RequestOutcome } from "../stores.ts";
 import { findLateError, MAX_ERROR_BYTES, StoreAnswer } from "./answer.ts";
+import { connectWithin } from "./connect.ts";
 import { PIECE_BYTES, readPieces } from "./part-body.ts";
 
 export interface Timeouts {
@@ -75,7 +76,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
     connections: maxConnections,
     headersTimeout: timeouts.idleMs,
     bodyTimeout: timeouts.idleMs,
-    connect: { timeout: timeouts.connectMs },
+    connect: connectWithin(timeouts.connectMs),
   };
   // plain http is for loopback and for whoever asked for it: it goes to the store directly, never through a proxy
   const direct = new Agent(options);
