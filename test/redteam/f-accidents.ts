@@ -12,6 +12,9 @@ import type { Field } from "./stand.ts";
 
 const WHOLE = "nothing lost, nothing twice, verify finds nothing";
 
+/** Told apart by the ledger; or by the start-up probe, of which each takes away what the other has just laid down. */
+const GIVES_WAY: ReadonlySet<string> = new Set(["ledger-conflict", "store-unavailable"]);
+
 /** All that was sent is archived once, and recorded once. */
 async function wholeness(field: Field, sent: number): Promise<string> {
   const ran = await field.move();
@@ -65,7 +68,7 @@ export const fAccidents: readonly Row[] = [
       const text = await readFile(field.moverConfig, "utf8");
       await writeFile(other, text.replace(/^state: .*$/m, `state: ${join(field.dir, "elsewhere")}`));
       const [one, two] = await Promise.all([field.move(), runMoverHere({ moverConfig: other })]);
-      const odd = [one, two].find(({ error }) => error !== null && error.code !== "ledger-conflict");
+      const odd = [one, two].find(({ error }) => error !== null && !GIVES_WAY.has(error.code));
       return odd === undefined ? await wholeness(field, sent) : `${odd.error?.code}: ${odd.error?.message}`;
     },
   },
@@ -90,6 +93,10 @@ export const fAccidents: readonly Row[] = [
     attacker: "F",
     tries: "a configuration for the wrong bucket, or the wrong account",
     gets: "exit 2 and 4, before anything moves",
+    enforcedBy: "vault",
+    otherwise: {
+      moto: { gets: "exit 4 and 4, before anything moves", why: "it denies a bucket that is not there" },
+    },
     attempt: async (stand) => {
       await using field = await stand.field();
       await field.upload(field.web1, randomBytes(1000));
