@@ -44,12 +44,12 @@ export class Sequence {
 }
 
 /** As it stands in an object's metadata. */
-export function metadataOf(signed: string): Record<string, string> {
-  return { [STATEMENT_METADATA]: Buffer.from(signed).toString("base64url") };
+export function metadataOf(statement: string): Record<string, string> {
+  return { [STATEMENT_METADATA]: Buffer.from(statement).toString("base64url") };
 }
 
 export function signed(statement: Statement, key: SigningKey): string {
-  return formatStatement(signStatement(statement, key)).toString();
+  return formatStatement(signStatement(statement, key));
 }
 
 /** One create-only PUT, as every uploader's. Returns the version's id. */
