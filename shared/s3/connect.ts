@@ -12,7 +12,7 @@ export function connectWithin(timeoutMs: number): buildConnector.connector {
   const connect = buildConnector({ timeout: timeoutMs });
   return (options, callback) =>
     connect(options, (...[error, socket]) => {
-      if (socket === null) return callback(error, socket);
+      if (error !== null) return callback(error, socket); // which is missing then, whatever its type says
       // before undici's own listener, since it is added only when this returns
       socket.on("error", (broken: NodeJS.ErrnoException) => {
         if (broken.code === "ECONNRESET") broken.code = RESET;
