@@ -117,10 +117,12 @@ const sqs = z
   .strictObject({
     queueUrl: webAddress,
     sweep: cronExpression
-      .superRefine((expression, context) => {
-        const fault = explainSweep(expression);
-        if (fault !== null) context.addIssue({ code: "custom", message: `a schedule that comes due: ${fault}` });
-      })
+      .pipe(
+        z.string().superRefine((expression, context) => {
+          const fault = explainSweep(expression);
+          if (fault !== null) context.addIssue({ code: "custom", message: `a schedule that comes due: ${fault}` });
+        }),
+      )
       .default("*/10 * * * *"),
     allowPlaintext: z.boolean().optional(),
   })

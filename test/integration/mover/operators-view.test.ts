@@ -201,7 +201,7 @@ describe("what operators see", { concurrency: 2 }, () => {
     assert.ok(elapsedMs < 50_000, "or this says nothing");
     assert.equal(entry?.exposureFrom, "object");
     assert.ok((entry.exposureMs ?? Infinity) <= elapsedMs + 3_000, `${entry.exposureMs} ms`);
-    assert.match(ran.stderr, /clock is 60 s ahead of the store's/);
+    assert.match(ran.stderr, /clock is 6\d s ahead of the store's/);
   });
 
   test("uploads that a killed mover left in the vault a day ago are ended; a host's in the drop-zone are told of", async () => {

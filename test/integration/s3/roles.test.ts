@@ -494,8 +494,11 @@ describe("roles", () => {
       "abortUpload",
       "beginUpload",
       "bucket",
+      "clockOffsetMs",
       "completeUpload",
       "createObject",
+      "listUploads",
+      "requests",
       "uploadPart",
     ]);
     await using ledger = await openLedgerStore(config, "m");
@@ -505,10 +508,13 @@ describe("roles", () => {
     await using source = await openDropZoneSource(config, { versioned: false });
     assert.deepEqual(Object.keys(source).toSorted(), [
       "bucket",
+      "clockOffsetMs",
       "deleteVersions",
       "listPage",
+      "listUploads",
       "openVersion",
       "readTags",
+      "requests",
       "versioned",
     ]);
   });
