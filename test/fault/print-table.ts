@@ -6,7 +6,7 @@ import { run } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-const FILES = ["mover/writes.test.ts", "mover/abort.test.ts", "mover/crash.test.ts"].map((file) =>
+const FILES = ["mover/writes.long.ts", "mover/abort.long.ts", "mover/crash.test.ts"].map((file) =>
   fileURLToPath(new URL(file, import.meta.url)),
 );
 const FAILURES = ["error", "timeout", "reset", "kill -9"] as const;
