@@ -153,17 +153,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtAs: /is not moved|nobody notices/,
   },
   {
-    what: "a statement that was put after its object was recorded is taken for a crash's leaving",
-    changes: [
-      {
-        file: "mover/orphans.ts",
-        find: "else if (isSettled(orphan.version) || orphan.version.lastModified.getTime() <= recordedMs + aheadMs)",
-        replace: "else",
-      },
-    ],
-    caughtAs: /the statement of .* is released before it|is neither moved nor held|is not moved/,
-  },
-  {
     what: "a pile of junk hides the statement below it",
     changes: [
       { file: "mover/admit.ts", find: "MAX_STATEMENT_VERSIONS = 10_000;", replace: "MAX_STATEMENT_VERSIONS = 1;" },
