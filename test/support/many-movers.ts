@@ -192,7 +192,10 @@ ${HOSTS.map((host) => `  ${host}: ["${world.hostKeys.get(host)?.public.text}"]`)
       for (const mover of running.values()) mover.process.kill("SIGTERM");
       for (const [name, mover] of running) {
         const { exit, stderr } = await mover.ended;
-        assert.equal(exit, 0, `${name}: ${stderr.slice(-2000)}`);
+        // one that was killed a moment ago may still be starting: there is nothing to drain yet
+        const wasStarting =
+          exit === 1 && !stderr.includes('"event":"started"') && stderr.includes("interrupted by SIGTERM");
+        assert.ok(exit === 0 || wasStarting, `${name}: ${exit}: ${stderr.slice(-2000)}`);
       }
       running.clear();
     },
