@@ -129,7 +129,8 @@ export async function liveMonth(plan: MonthPlan): Promise<Month> {
     const agent = startAgent(world, nowMs);
     let requests = 0;
     const stopCounting = world.server.onRequest(() => {
-      if (++requests >= killAfterRequests) agent.process.kill("SIGKILL");
+      // after the month it is let be: what waits is to be drained
+      if (++requests >= killAfterRequests && nowMs < endMs) agent.process.kill("SIGKILL");
     });
     const randomDelayMs = random() * 30;
     await agent.follow(async (timeMs) => {
