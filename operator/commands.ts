@@ -28,7 +28,7 @@ export function declareCommands(program: Command, io: Io): void {
     .argument("<HOST/SET>", "the set, or the whole key of one object")
     .option("--at <TIME>", `the newest that was there then, ${TIME_HELP}`)
     .option("--to <DIR>", "where to; `-` writes the decoded bytes to standard output", ".")
-    .option("--identity <FILE>", "the age identity to decrypt with; `-` reads it from standard input")
+    .option("--identity <FILE>", "the age identity or its 24 words; `-` reads standard input; without it you are asked")
     .option("--raw", "the stored bytes as they are: neither decrypted nor unpacked")
     .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
     .action((what: string, options: RestoreOptions) => runRestore(io, what, options));

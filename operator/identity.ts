@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Decrypter } from "age-encryption";
 import { AirlockError, toAirlockError } from "../shared/errors.ts";
+import { keepKnownWords, looksLikeWords, WORD_COUNT, wordsToIdentity } from "./identity-words.ts";
 
 /** A page of identities; no file of them is larger. */
 const MAX_IDENTITY_BYTES = 64 * 1024;
@@ -26,7 +27,7 @@ export async function readIdentities(from: string | null, input: IdentityInput):
           "give --identity FILE, or --identity - and the identity on standard input; --raw restores the stored bytes",
       });
     }
-    return parseIdentities(await input.askHidden("age identity (AGE-SECRET-KEY-…, not shown): "), "what was typed");
+    return parseIdentities(await askForIdentity(input.askHidden), "what was typed");
   }
   if (from === "-") return parseIdentities(await input.readStdin(MAX_IDENTITY_BYTES), "standard input");
   let text: string;
@@ -42,18 +43,41 @@ export async function readIdentities(from: string | null, input: IdentityInput):
   return parseIdentities(text, from);
 }
 
-/** One identity a line; empty lines and comments (`#`) are passed over. @throws {AirlockError} `key-file` */
+/** Words may be typed over several lines; one that is not in the list is asked for again. */
+async function askForIdentity(ask: (question: string) => Promise<string>): Promise<string> {
+  let text = await ask(`age identity (AGE-SECRET-KEY-…, or its ${WORD_COUNT} words; not shown): `);
+  while (looksLikeWords(text)) {
+    const known = keepKnownWords(text);
+    if (!known.hasUnknown && known.count >= WORD_COUNT) break;
+    const next = known.count + 1;
+    const more = await ask(
+      known.hasUnknown ? `word ${next} is not in the list; from word ${next} on: ` : `from word ${next} on: `,
+    );
+    if (more === "") break;
+    text = `${known.text} ${more}`;
+  }
+  return text;
+}
+
+/**
+ * One identity a line, or one as {@link WORD_COUNT} words over any number of lines; empty lines and comments (`#`) are
+ * passed over. @throws {AirlockError} `key-file`
+ */
 export function parseIdentities(text: string, subject: string): readonly string[] {
   const fail = (message: string): AirlockError =>
     new AirlockError("key-file", message, {
       subject,
-      remedy: "give the line that begins with AGE-SECRET-KEY-, as `airlock keygen` or `age-keygen` printed it",
+      remedy:
+        "give the line that begins with AGE-SECRET-KEY-, as `airlock keygen` or `age-keygen` printed it, or its words",
     });
   if (text.length > MAX_IDENTITY_BYTES) throw fail(`it is longer than ${MAX_IDENTITY_BYTES} bytes`);
+  const lines = [...text.split("\n").entries()]
+    .map(([index, raw]) => [index, raw.trim()] as const)
+    .filter(([, line]) => line !== "" && !line.startsWith("#"));
+  const all = lines.map(([, line]) => line).join("\n");
+  if (looksLikeWords(all)) return [wordsToIdentity(all, subject)];
   const identities: string[] = [];
-  for (const [index, raw] of text.split("\n").entries()) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
+  for (const [index, line] of lines) {
     // Typed from paper, letters come in either case; the format knows upper case only.
     const identity = line.toUpperCase();
     if (!isIdentity(identity)) throw fail(`line ${index + 1} is not an age identity`);

@@ -9,9 +9,11 @@ type RawInput = Readable & { setRawMode(raw: boolean): unknown };
 
 export function identityInput(io: Pick<Io, "stdin" | "stdinIsTty" | "stderr" | "abort">): IdentityInput {
   const { stdin } = io;
+  const typed = { text: "" };
   return {
     readStdin: (maxBytes) => readAll(stdin, maxBytes),
-    askHidden: io.stdinIsTty && canHide(stdin) ? (question) => askHidden(stdin, io.stderr, question, io.abort) : null,
+    askHidden:
+      io.stdinIsTty && canHide(stdin) ? (question) => askHidden(stdin, typed, io.stderr, question, io.abort) : null,
   };
 }
 
@@ -42,9 +44,13 @@ const END = "\u0004";
 const ERASE = new Set(["\u007F", "\b"]);
 const MAX_ANSWER = 8192;
 
-/** One line, typed unseen. In raw mode Ctrl-C is a character like any other, so it is looked for here. */
+/**
+ * One line, typed unseen. In raw mode Ctrl-C is a character like any other, so it is looked for here. What came with the
+ * line and is behind its end (several lines were pasted) stays in `typed`, for the next question.
+ */
 async function askHidden(
   stdin: RawInput,
+  typed: { text: string },
   output: { write(text: string): unknown },
   question: string,
   signal: AbortSignal,
@@ -52,22 +58,40 @@ async function askHidden(
   output.write(question);
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
-  const typed = on(stdin, "data", { signal, close: ["end"] });
+  const collect = (text: string): void => {
+    // its end is kept, where a Ctrl-C would be
+    typed.text = (typed.text + text).slice(-MAX_ANSWER);
+  };
+  stdin.on("data", collect);
+  const arrivals = on(stdin, "data", { signal, close: ["end"] });
   try {
-    let answer = "";
-    for await (const [text] of typed) {
-      // a stream with an encoding yields strings
-      for (const character of text as string) {
-        if (ENTER.test(character) || character === END) return answer;
-        if (character === INTERRUPT) throw new AirlockError("interrupted", "interrupted");
-        if (ERASE.has(character)) answer = answer.slice(0, -1);
-        else if (answer.length < MAX_ANSWER) answer += character;
-      }
+    for (;;) {
+      const answer = takeLine(typed);
+      if (answer !== null) return answer;
+      const { done } = await arrivals.next();
+      if (done === true) collect(END);
     }
-    return answer;
   } finally {
+    await arrivals.return?.();
+    stdin.off("data", collect);
     stdin.setRawMode(false);
     stdin.pause();
     output.write("\n");
   }
+}
+
+/** null while the line has no end yet. */
+function takeLine(typed: { text: string }): string | null {
+  const characters = Array.from(typed.text);
+  let answer = "";
+  for (const [index, character] of characters.entries()) {
+    if (ENTER.test(character) || character === END) {
+      const isPair = character === "\r" && characters[index + 1] === "\n";
+      typed.text = characters.slice(index + (isPair ? 2 : 1)).join("");
+      return answer;
+    }
+    if (character === INTERRUPT) throw new AirlockError("interrupted", "interrupted");
+    answer = ERASE.has(character) ? answer.slice(0, -1) : answer + character;
+  }
+  return null;
 }

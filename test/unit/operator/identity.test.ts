@@ -6,6 +6,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { generateHybridIdentity, generateX25519Identity } from "age-encryption";
+import { identityToWords } from "../../../operator/identity-words.ts";
 import { parseIdentities, readIdentities } from "../../../operator/identity.ts";
 import { formatIdentityFile, generateAgeKeyPair } from "../../../operator/keygen.ts";
 import { identityInput } from "../../../operator/terminal.ts";
@@ -101,6 +102,24 @@ test("an identity that is typed is not shown, and can be corrected", async () =>
   const text = shown.join("");
   assert.match(text, /^age identity .*: \n$/);
   assert.ok(!text.includes(identity.slice(20, 30)));
+});
+
+test("words are read from a file and from what is typed, over several lines, pasted too, with a correction", async () => {
+  const identity = await generateHybridIdentity();
+  const words = identityToWords(identity);
+  assert.deepEqual(parseIdentities(`# kit\n${words.slice(0, 13).join(" ")}\n${words.slice(13).join(" ")}\n`, "f"), [
+    identity,
+  ]);
+  const { stdin, stderr, shown } = terminal();
+  const reading = readIdentities(null, identityInput({ stdin, stderr, stdinIsTty: true, abort: signal }));
+  stdin.write(`${words.slice(0, 5).join(" ")}\r${words[5]} qqqq zoo\r`);
+  stdin.write(`${words.slice(6, 10).join(" ")}\r\n${words.slice(10).join("\n")}\n`);
+  assert.deepEqual(await reading, [identity]);
+  await setImmediate();
+  const text = shown.join("");
+  assert.match(text, /from word 5 on: \n/);
+  assert.match(text, /word 6 is not in the list; from word 6 on: \n/);
+  assert.ok(!text.includes(words[12] ?? "?"));
 });
 
 test("Ctrl-C at the question interrupts, and the terminal shows again what is typed", async () => {
