@@ -1,0 +1,5 @@
+/** The parts of the deployment, in the order in which they are proved. */
+import type { Part } from "./claim.ts";
+import { npmPackage } from "./npm-package.ts";
+
+export const PARTS: readonly Part[] = [npmPackage];
