@@ -20,6 +20,10 @@ export function declareCommands(program: Command, io: Io): void {
     .description("list what the vault holds")
     .argument("[HOST[/SET]]", "only this host or set; without a set, the newest of each are shown")
     .option("--at <TIME>", `what was there then, ${TIME_HELP}`)
+    .option("--since <TIME>", "only what came then or later; with --at: between the two")
+    .option("--limit <N>", "so many of each set, the newest; default: 10, of a named set 1000, with --json all")
+    .option("--all", "all of each set")
+    .option("--rebuild-index", "read the ledgers whole, and forget what the local index knew of them")
     .action((what: string | undefined, options: LsOptions) => runLs(io, what, options));
 
   program

@@ -1,7 +1,12 @@
 /** What `verify` can find; documented in `docs/operations.md`. */
 export const findingCodes = [
   // the ledger itself
-  "ledger-corrupt",
+  "segment-missing",
+  "segment-damaged",
+  "segment-unsigned",
+  "chain-broken",
+  "ledger-rolled-back",
+  "ledger-rewritten",
   "mover-unknown",
   "mover-silent",
   // what an entry says

@@ -16,9 +16,24 @@ import { prefetch } from "./prefetch.ts";
 /** A segment is at most 2 MiB, so this is also the bound on memory: 32 MiB. */
 const SEGMENTS_AHEAD = 16;
 
+export type LedgerProblemCode =
+  /** One or more segments are not there, and later ones are. */
+  | "segment-missing"
+  /** What lies there is no segment: altered, cut off, too large, or another one's bytes. */
+  | "segment-damaged"
+  /** None of the mover's listed keys signed it. */
+  | "segment-unsigned"
+  /** It does not follow the bytes of the one before: one of the two was written by somebody who rewrites or forks. */
+  | "chain-broken"
+  /** It ends before, or is another at, a place that was seen earlier. */
+  | "ledger-rolled-back"
+  | "ledger-rewritten"
+  | "mover-unknown"
+  | "mover-silent";
+
 /** What is wrong with a ledger. Reading goes on behind it: one damaged segment must not hide all others. */
 export interface LedgerProblem {
-  readonly code: "ledger-corrupt" | "mover-unknown" | "mover-silent";
+  readonly code: LedgerProblemCode;
   readonly mover: string;
   /** The segment that is damaged, missing or does not follow; null where the whole ledger is meant. */
   readonly segment: number | null;
@@ -63,10 +78,10 @@ export async function* readLedgers(
   for (const mover of [...new Set([...movers.keys(), ...present])].toSorted()) {
     const keys = movers.get(mover);
     if (keys === undefined) {
-      yield problem("mover-unknown", mover, null, "the vault holds a ledger of a mover that is not configured");
+      yield ledgerProblem("mover-unknown", mover, null, "the vault holds a ledger of a mover that is not configured");
     }
     if (!present.has(mover)) {
-      yield problem("mover-silent", mover, null, "this mover is configured and has no ledger in the vault");
+      yield ledgerProblem("mover-silent", mover, null, "this mover is configured and has no ledger in the vault");
       continue;
     }
     yield* readLedger(reader, mover, keys ?? null, signal, rangeOf(mover));
@@ -74,7 +89,7 @@ export async function* readLedgers(
 }
 
 /** One mover's ledger in order. `keys` null: nobody vouches for this mover, which is not repeated for each segment. */
-async function* readLedger(
+export async function* readLedger(
   reader: VaultReader,
   mover: string,
   keys: readonly PublicKey[] | null,
@@ -125,17 +140,18 @@ function checkSegment(
   keys: readonly PublicKey[] | null,
 ): { readonly state: ChainState; readonly items: readonly LedgerItem[] } {
   const problems: LedgerItem[] = [];
-  const report = (segment: number, message: string): void => {
-    problems.push(problem("ledger-corrupt", mover, segment, message));
+  const report = (code: LedgerProblemCode, segment: number, message: string): void => {
+    problems.push(ledgerProblem(code, mover, segment, message));
   };
   const expected = (state.end?.segment ?? 0) + 1;
   const missing = number > expected;
   if (missing) {
     const through = number - 1 > expected ? ` to ${number - 1}` : "";
-    report(expected, `segment ${expected}${through} of mover ${mover} is missing`);
+    report("segment-missing", expected, `segment ${expected}${through} of mover ${mover} is missing`);
   }
   if (bytes === null) {
     report(
+      "segment-damaged",
       number,
       `segment ${number} of mover ${mover} is listed but can't be read, or is larger than a segment may be`,
     );
@@ -145,7 +161,7 @@ function checkSegment(
   try {
     segment = parseSegment(bytes, mover, number);
   } catch (error) {
-    report(number, toAirlockError(error).message);
+    report("segment-damaged", number, toAirlockError(error).message);
     return {
       state: { end: { segment: number, digest: segmentDigest(bytes), index: null }, intact: false },
       items: problems,
@@ -160,11 +176,15 @@ function checkSegment(
   try {
     end = extendChain(head, segment);
   } catch (error) {
-    report(number, toAirlockError(error).message);
+    report("chain-broken", number, toAirlockError(error).message);
   }
   const signer = keys === null ? null : verifySegment(segment, keys);
   if (keys !== null && signer === null) {
-    report(number, `segment ${number} of mover ${mover}: no key that is listed for this mover signed it`);
+    report(
+      "segment-unsigned",
+      number,
+      `segment ${number} of mover ${mover}: no key that is listed for this mover signed it`,
+    );
   }
   const intact = state.intact && keys !== null && problems.length === 0;
   return { state: { end, intact }, items: [...problems, { kind: "segment", segment, signer, intact }] };
@@ -180,7 +200,12 @@ function knownHead(end: LedgerEnd | null, { entries }: Segment): ChainHead | nul
   return end === null ? null : { ...end, index: end.index ?? (entries[0]?.index ?? 1) - 1 };
 }
 
-function problem(code: LedgerProblem["code"], mover: string, segment: number | null, message: string): LedgerItem {
+export function ledgerProblem(
+  code: LedgerProblemCode,
+  mover: string,
+  segment: number | null,
+  message: string,
+): { readonly kind: "problem" } & LedgerProblem {
   const subject = segment === null ? ledgerPrefix(mover) : segmentName(mover, segment);
   return { kind: "problem", code, mover, segment, subject, message };
 }

@@ -19,7 +19,7 @@ export function warnOfLedger(io: Pick<Io, "stderr">): LedgerWarnings {
   return {
     add: ({ code, message }) => {
       count += 1;
-      damaged ||= code === "ledger-corrupt";
+      damaged ||= code !== "mover-unknown" && code !== "mover-silent";
       if (count <= SHOWN) io.stderr.write(`airlock: warning: ${printable(message)}\n`);
     },
     end: () => {

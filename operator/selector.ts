@@ -36,13 +36,15 @@ const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,3}))
 
 /**
  * A point in time, UTC unless it says otherwise. What is left out is taken to its end: a day means all of it and
- * `02:15` all of that minute, so that a time copied from `ls` includes the very object it was copied from.
+ * `02:15` all of that minute, so that a time copied from `ls` includes the very object it was copied from; as the start
+ * of a span, to its beginning.
  * @throws {AirlockError} `usage`
  */
-export function parseTime(text: string): Date {
+export function parseTime(text: string, edge: "start" | "end" = "end"): Date {
   const match = TIME.exec(text);
-  const [, day = "", minute = "23:59", second = "59", fraction = "", zone = "Z"] = match ?? [];
-  const written = `${day}T${minute}:${second}.${fraction.padEnd(3, "9")}`;
+  const [lastMinute, lastSecond, lastDigit] = edge === "end" ? ["23:59", "59", "9"] : ["00:00", "00", "0"];
+  const [, day = "", minute = lastMinute, second = lastSecond, fraction = "", zone = "Z"] = match ?? [];
+  const written = `${day}T${minute}:${second}.${fraction.padEnd(3, lastDigit)}`;
   const utc = new Date(`${written}Z`);
   const time = new Date(`${written}${zone}`);
   // The parser moves 30 February on to March instead of refusing it, so what it read is compared with what was written.

@@ -3,14 +3,14 @@ import { parseSegment } from "../shared/ledger.ts";
 import type { Timing } from "../shared/retry.ts";
 import type { VaultReader } from "../shared/stores.ts";
 import { checkEntry } from "./check-entry.ts";
-import { findSigners } from "./find-signers.ts";
 import type { Finding } from "./findings.ts";
-import { readLedgers, type LedgerEnd, type LedgerItem, type LedgerProblem } from "./ledger-reader.ts";
+import { readLedgers, type LedgerEnd, type LedgerProblem } from "./ledger-reader.ts";
 import { createObjectTable, type ObjectTable } from "./object-table.ts";
 import { prefetch } from "./prefetch.ts";
 import { readObjects, type ReadTotals } from "./read-objects.ts";
 import { createSequences, type Sequences } from "./sequences.ts";
 import { listVault, type Unrecorded } from "./list-vault.ts";
+import { withSigners, type SignedItem } from "./signed-segments.ts";
 import type { StoredObject } from "./stored-object.ts";
 
 /** An object becomes visible just before it is recorded; one that is younger than this is no finding. */
@@ -83,7 +83,11 @@ export async function verify(context: VerifyContext, readBytes: boolean): Promis
     bytes: 0,
     unsigned: 0,
   };
-  for await (const item of withSigners(readLedgers(context.reader, context.movers, context.signal), context)) {
+  for await (const item of withSigners(
+    readLedgers(context.reader, context.movers, context.signal),
+    context.hosts,
+    context.signal,
+  )) {
     enterItem(books, item, context, (object, number) => recordObject(books, object, number, context));
     await context.drained();
   }
@@ -108,21 +112,6 @@ export async function verify(context: VerifyContext, readBytes: boolean): Promis
     inFlight,
     read,
   };
-}
-
-interface SignedItem {
-  readonly item: LedgerItem;
-  /** By the entry's index. */
-  readonly signers: ReadonlyMap<number, PublicKey>;
-}
-
-/** While one segment's signatures are verified by other threads, the next is read and parsed here. */
-function withSigners(items: AsyncIterable<LedgerItem>, { hosts, signal }: VerifyContext): AsyncIterable<SignedItem> {
-  const load = async (item: LedgerItem): Promise<SignedItem> => ({
-    item,
-    signers: item.kind === "segment" ? await findSigners(item.segment.entries, hosts) : new Map(),
-  });
-  return prefetch(items, 3, load, signal);
 }
 
 function enterItem(
@@ -186,7 +175,11 @@ function countObject(books: Books, object: StoredObject): void {
 async function settleUnrecorded(books: Books, unrecorded: Unrecorded, context: VerifyContext): Promise<number> {
   const recordedSince = new Set<string>();
   const after = (mover: string): { after: LedgerEnd | null } => ({ after: books.movers.get(mover)?.end ?? null });
-  for await (const signed of withSigners(readLedgers(context.reader, context.movers, context.signal, after), context)) {
+  for await (const signed of withSigners(
+    readLedgers(context.reader, context.movers, context.signal, after),
+    context.hosts,
+    context.signal,
+  )) {
     // What concerns a whole ledger was reported the first time.
     if (signed.item.kind === "problem" && signed.item.segment === null) continue;
     enterItem(books, signed, context, (object) => {

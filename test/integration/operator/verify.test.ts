@@ -78,7 +78,7 @@ test("what the vault's owner hides, replaces or removes is found in a versioned 
   const segment = segmentName("mover-a", 2);
   const lost = objects.slice(10, 20).map(({ vaultName }) => vaultName);
   const expected = [
-    `ledger-corrupt ${segment}`,
+    `segment-missing ${segment}`,
     `object-hidden ${segment}`,
     `object-hidden ${hidden.vaultName}`,
     `object-missing ${removed.vaultName}`,
