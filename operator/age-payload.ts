@@ -1,6 +1,6 @@
 import { createDecipheriv, hkdfSync } from "node:crypto";
 import { Decrypter } from "age-encryption";
-import { AirlockError } from "../shared/errors.ts";
+import { AirlockError, isAirlockError } from "../shared/errors.ts";
 
 /**
  * age's format (https://c2sp.org/age): the library reads the header, for whatever identities it knows; the payload is
@@ -38,6 +38,26 @@ export async function* decryptAge(
   } finally {
     await bytes.close();
   }
+}
+
+/**
+ * Whether one of these identities opens an age file, told by its header alone.
+ * @param beginning of the file; of a header that is not whole within it nothing can be said
+ * @throws {AirlockError} `object-corrupt` for what does not begin with a header; `decrypt-failed` for one that was altered
+ */
+export async function opensHeader(beginning: Uint8Array, identities: readonly string[]): Promise<boolean> {
+  const header = await readHeader(createByteReader(once(beginning)));
+  try {
+    (await unwrapFileKey(header, identities)).fill(0);
+    return true;
+  } catch (error) {
+    if (isAirlockError(error) && isNoMatch(error.cause)) return false;
+    throw error;
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
 }
 
 /** The STREAM construction; whether a chunk is the last one is known by asking for a byte more than it. */
@@ -79,18 +99,22 @@ async function unwrapFileKey(header: Uint8Array, identities: readonly string[]):
   try {
     return await decrypter.decryptHeader(header);
   } catch (cause) {
-    const isStranger = cause instanceof Error && cause.message.startsWith("no identity matched");
+    const strange = isNoMatch(cause);
     throw new AirlockError(
       "decrypt-failed",
-      isStranger ? "it was encrypted to other identities" : "its header does not decrypt",
+      strange ? "it was encrypted to other identities" : "its header does not decrypt",
       {
-        remedy: isStranger
+        remedy: strange
           ? "use the identity whose recipient the host encrypts to"
           : "its bytes are those that were stored: the host wrote it so",
         cause,
       },
     );
   }
+}
+
+function isNoMatch(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("no identity matched");
 }
 
 /** All up to and with the MAC's line: the first that begins with `---`, which no line of a stanza's body does. */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Io } from "../shared/cli.ts";
 import { runKeygen, type KeygenOptions } from "./keygen-command.ts";
+import { runKit, type KitOptions } from "./kit-command.ts";
 import { runLs, type LsOptions } from "./ls-command.ts";
 import { runRestore, type RestoreOptions } from "./restore-command.ts";
 import { runVerify, type VerifyOptions } from "./verify-command.ts";
@@ -14,6 +15,17 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--pq", "post-quantum keys (ML-KEM-768 with X25519)")
     .option("--out <FILE>", "write the identity to this new file, and only the recipient to standard output")
     .action((options: KeygenOptions) => runKeygen(io, options));
+
+  program
+    .command("kit")
+    .description("make the emergency kit to print, or verify what the paper says; a kit is a secret")
+    .option("--out <KIT.pdf>", "write the kit to this new file, mode 0600")
+    .option("--verify", "have the printed identity typed or scanned back, and try it on what the vault holds")
+    .option("--identity <FILE>", "the age identity; `-` reads it from standard input; without it, it is asked for")
+    .option("--recipient <RECIPIENT>", "with --verify: compare with this recipient, and ask no vault")
+    .option("--without-key", "leave the key that reads the vault out of the kit")
+    .option("--offline", "make the kit without asking the vault: nothing is tried, and no end of the ledger is noted")
+    .action((options: KitOptions) => runKit(io, options));
 
   program
     .command("ls")

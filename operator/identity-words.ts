@@ -51,7 +51,26 @@ export function wordsToIdentity(text: string, subject: string): string {
     // the library's own error is not kept, lest it repeat what it was given
     throw faulty(subject, "the checksum is wrong: a word is not the printed one, or two have changed places");
   }
-  return bech32.encodeFromBytes(isPostQuantum ? POST_QUANTUM_PREFIX : X25519_PREFIX, entropy).toUpperCase();
+  return identityOfBytes(entropy, isPostQuantum);
+}
+
+/** @param bytes the 32 that an identity consists of */
+export function identityOfBytes(bytes: Uint8Array, isPostQuantum: boolean): string {
+  return bech32.encodeFromBytes(isPostQuantum ? POST_QUANTUM_PREFIX : X25519_PREFIX, bytes).toUpperCase();
+}
+
+export interface TypedWord {
+  readonly typed: string;
+  /** The word of the list that is meant; null: none. */
+  readonly known: string | null;
+}
+
+/** What was typed, word by word, for whoever looks for the mistake in it. */
+export function typedWords(text: string): { readonly isPostQuantum: boolean; readonly words: readonly TypedWord[] } {
+  const all = splitWords(text);
+  const isPostQuantum = all[0] === POST_QUANTUM;
+  const words = isPostQuantum ? all.slice(1) : all;
+  return { isPostQuantum, words: words.map((typed) => ({ typed, known: WORDS.get(typed) ?? null })) };
 }
 
 /** Whether a text is meant as words, finished or not, right or wrong. */

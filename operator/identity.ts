@@ -20,19 +20,23 @@ export interface IdentityInput {
  * @throws {AirlockError} `key-file` or `usage`
  */
 export async function readIdentities(from: string | null, input: IdentityInput): Promise<readonly string[]> {
+  const subject = from === null ? "what was typed" : from === "-" ? "standard input" : from;
+  return parseIdentities(await readIdentityText(from, input), subject);
+}
+
+/** The same as it was written or typed, for whoever looks for mistakes in it. @throws {AirlockError} `key-file` or `usage` */
+export async function readIdentityText(from: string | null, input: IdentityInput): Promise<string> {
   if (from === null) {
     if (input.askHidden === null) {
-      throw new AirlockError("usage", "the object is encrypted and there is no identity to decrypt it with", {
-        remedy:
-          "give --identity FILE, or --identity - and the identity on standard input; --raw restores the stored bytes",
+      throw new AirlockError("usage", "an identity is needed, and nobody is here to be asked for it", {
+        remedy: "give --identity FILE, or --identity - and the identity on standard input; restore --raw asks for none",
       });
     }
-    return parseIdentities(await askForIdentity(input.askHidden), "what was typed");
+    return askForIdentity(input.askHidden);
   }
-  if (from === "-") return parseIdentities(await input.readStdin(MAX_IDENTITY_BYTES), "standard input");
-  let text: string;
+  if (from === "-") return input.readStdin(MAX_IDENTITY_BYTES);
   try {
-    text = await readFile(from, "utf8");
+    return await readFile(from, "utf8");
   } catch (cause) {
     throw new AirlockError("key-file", `the identity file can't be read: ${toAirlockError(cause).message}`, {
       subject: from,
@@ -40,7 +44,6 @@ export async function readIdentities(from: string | null, input: IdentityInput):
       cause,
     });
   }
-  return parseIdentities(text, from);
 }
 
 /** Words may be typed over several lines; one that is not in the list is asked for again. */

@@ -1,8 +1,7 @@
 import type { PublicKey } from "../shared/keys.ts";
+import type { AccessKey } from "../shared/s3/read-credentials.ts";
 import type { Kit } from "./kit.ts";
-
-/** What fits beside each other on the page, in the typeface of commands. */
-export const CODE_COLUMNS = 98;
+import { CODE_COLUMNS } from "./kit-sheet.ts";
 
 /** The operator's configuration as it is to be typed; the key comes from the environment. */
 export function kitConfiguration({ vault, movers, hosts }: Kit): readonly string[] {
@@ -45,11 +44,10 @@ function listedKey({ text, from, until }: PublicKey): readonly string[] {
 }
 
 /** The lines that put the key where Airlock and other S3 clients look for it. */
-export function keyExports({ readKey }: Kit): readonly string[] {
-  if (readKey === null) return [];
+export function keyExports({ accessKeyId, secretAccessKey }: AccessKey): readonly string[] {
   return [
-    `export AWS_ACCESS_KEY_ID=${shellWord(readKey.accessKeyId)}`,
-    `export AWS_SECRET_ACCESS_KEY=${shellWord(readKey.secretAccessKey)}`,
+    `export AWS_ACCESS_KEY_ID=${shellWord(accessKeyId)}`,
+    `export AWS_SECRET_ACCESS_KEY=${shellWord(secretAccessKey)}`,
   ];
 }
 
@@ -60,15 +58,20 @@ export interface Step {
 }
 
 export function stepsWithAirlock(kit: Kit): readonly Step[] {
-  const set = exampleSet(kit);
   return [
     {
-      text: "In an empty folder, with the key of page 1 in the environment and `operator.yaml` as printed at the end:",
+      text:
+        `Airlock ${kit.version} or newer, on Node.js 24.12 or newer. In an empty folder, with the key of page 1 in the ` +
+        "environment and operator.yaml as it stands below:",
       commands: ["umask 077", "airlock --config operator.yaml ls", "airlock --config operator.yaml verify"],
     },
     {
-      text: "Each set on its own; --at TIME for an earlier one. It asks for the identity: the line, or the words, of page 1.",
-      commands: [`airlock --config operator.yaml restore ${set} --to restored`],
+      text: "Each set on its own; --at TIME for an earlier one. It asks for the identity of page 1: the line, or the words.",
+      commands: [`airlock --config operator.yaml restore ${exampleSet(kit)} --to restored`],
+    },
+    {
+      text: "Whether this paper still says what it should (it asks for the identity):",
+      commands: ["airlock --config operator.yaml kit --verify"],
     },
   ];
 }
@@ -77,7 +80,8 @@ export function stepsWithoutAirlock(kit: Kit): readonly Step[] {
   const { bucket, region, endpoint, forcePathStyle } = kit.vault;
   const at = endpoint === null ? "" : ` --endpoint-url ${shellWord(endpoint)}`;
   const address = `s3://${bucket}`;
-  const { name, set } = exampleObject(kit);
+  const set = exampleSet(kit);
+  const name = "backup.tar.zst.age";
   return [
     {
       text: "With any S3 client; here AWS's own, with the key of page 1 in the environment. The newest names come last:",
@@ -119,11 +123,7 @@ function exampleSet({ seen }: Kit): string {
   return seen?.sets[0] ?? "HOST/SET";
 }
 
-function exampleObject(kit: Kit): { readonly set: string; readonly name: string } {
-  return { set: exampleSet(kit), name: "backup.tar.zst.age" };
-}
-
 /** As a shell takes it: quoted where it holds anything that could mean something to one. */
-export function shellWord(text: string): string {
+function shellWord(text: string): string {
   return /^[A-Za-z0-9_./:+=,@%-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -68,18 +68,22 @@ function keyValue({ text, from, until }: PublicKey): object {
 /** Characters of an identity that are read and typed together. */
 export const GROUP_CHARACTERS = 4;
 
-/** What all identities of a kind begin with, and how many characters it has. */
-export function prefixLengthOf(identity: string): number {
-  return identity.lastIndexOf("1") + 1;
+/** What all identities of a kind begin with, and the groups in which the rest is numbered on the page. */
+export function splitIdentity(identity: string): { readonly prefix: string; readonly groups: readonly string[] } {
+  const start = identity.lastIndexOf("1") + 1;
+  return { prefix: identity.slice(0, start), groups: groupsOf(identity.slice(start)) };
+}
+
+export function formatFingerprint(hex: string): string {
+  return groupsOf(hex).join(" ");
+}
+
+function groupsOf(text: string): readonly string[] {
+  return text.match(new RegExp(`.{1,${GROUP_CHARACTERS}}`, "g")) ?? [];
 }
 
 export function describeCredentials(source: CredentialSource): string {
-  switch (source.kind) {
-    case "profile":
-      return `profile ${source.profile} in ~/.aws`;
-    case "files":
-      return `${source.accessKeyIdFile} and ${source.secretAccessKeyFile}`;
-    case "chain":
-      return "the AWS SDK's own chain: environment, ~/.aws, …";
-  }
+  if (source.kind === "profile") return `profile ${source.profile} in ~/.aws`;
+  if (source.kind === "files") return `${source.accessKeyIdFile} and ${source.secretAccessKeyFile}`;
+  return "the AWS SDK's own chain (environment, ~/.aws, …)";
 }
