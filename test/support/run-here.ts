@@ -1,5 +1,5 @@
 /**
- * The mover's `run` and the operator's `verify` within the test's own process: all of the program but its command line,
+ * The mover's `run` and the operator's `verify` and `kit` within the test's own process: all of the program but its command line,
  * many times faster than a process of its own, and with connections that a test may shorten.
  */
 import { PassThrough } from "node:stream";
@@ -9,6 +9,7 @@ import type { Event, Fields, Log } from "../../shared/log.ts";
 import { realTiming, type Timing } from "../../shared/retry.ts";
 import type { Connecting } from "../../mover/open-stores.ts";
 import { runRun } from "../../mover/run-command.ts";
+import { runKit, type KitOptions } from "../../operator/kit-command.ts";
 import { runVerify } from "../../operator/verify-command.ts";
 import type { World } from "./world.ts";
 
@@ -36,6 +37,8 @@ export interface RunHereOptions {
   readonly drain?: AbortSignal;
   readonly abort?: AbortSignal;
   readonly onEvent?: (event: LoggedEvent) => void;
+  /** null, as by default: nothing is ever there. */
+  readonly stdin?: string | null;
 }
 
 /** So short that a store which hangs costs a test a second, and long enough for a machine that is busy. */
@@ -71,6 +74,15 @@ export function verifyHere(world: Pick<World, "operatorConfig">): Promise<RanHer
   return runHere(world.operatorConfig, (io) => runVerify(io, { read: true }), {});
 }
 
+/** `airlock kit` */
+export function kitHere(
+  world: Pick<World, "operatorConfig">,
+  options: KitOptions,
+  stdin: string | null = null,
+): Promise<RanHere> {
+  return runHere(world.operatorConfig, (io) => runKit(io, options), { stdin });
+}
+
 async function runHere(configFile: string, run: (io: Io) => Promise<void>, options: RunHereOptions): Promise<RanHere> {
   const events: LoggedEvent[] = [];
   const printed: unknown[] = [];
@@ -96,7 +108,7 @@ async function runHere(configFile: string, run: (io: Io) => Promise<void>, optio
     isLogLevelGiven: false,
     env: {},
     kill: (pid, signal) => process.kill(pid, signal),
-    stdin: new PassThrough(),
+    stdin: typeof options.stdin === "string" ? new PassThrough().end(options.stdin) : new PassThrough(),
     stdout: new PassThrough().resume(),
     stderr: new PassThrough().resume(),
     stdinIsTty: false,
