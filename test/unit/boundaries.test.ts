@@ -147,7 +147,11 @@ test("no role and nothing shared loads code by a name made at run time, which no
   for (const top of ["shared", "uploader", "mover", "operator"]) {
     for (const name of await readdir(join(ROOT, top), { recursive: true })) {
       if (!name.endsWith(".ts")) continue;
-      const source = await readFile(join(ROOT, top, name), "utf8");
+      // a file beside it, named here: what that one imports, the rules do see
+      const source = (await readFile(join(ROOT, top, name), "utf8")).replaceAll(
+        /\bimport\("\.\/[a-z0-9-]+\.ts"\)/g,
+        "",
+      );
       if (/\bimport\(|\brequire\(|\bcreateRequire\b|\bgetBuiltinModule\b/.test(source)) found.push(join(top, name));
     }
   }

@@ -63,7 +63,8 @@ for (const isPostQuantum of [false, true]) {
   });
 
   test(`${kind}: a character that is missing, doubled, or has changed places is found`, async () => {
-    const index = [...data.slice(20, 40)].findIndex((character, at) => character !== data[at + 21]) + 20;
+    let index = 20;
+    while (data[index] === data[index + 1]) index += 1;
     const group = `group ${Math.floor(index / 4) + 1}`;
     assert.match(
       (await fail(prefix + data.slice(0, index) + data.slice(index + 1))).message,
