@@ -1,4 +1,3 @@
-import PQueue from "p-queue";
 import { type AirlockError, CODES, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import type { Fields, Log } from "../shared/log.ts";
 import { objectOfStatement } from "../shared/names.ts";
@@ -15,6 +14,7 @@ import { Events, type Fate } from "./events.ts";
 import { LATER, lookUp, SETTLED, type LookUpTools, type Taken } from "./look-up.ts";
 import { archive, release, type Discovered, type Moved, type Recorded, type Tools } from "./move.ts";
 import { serveOperators, type HoldDesk } from "./operators.ts";
+import { MoveQueue } from "./move-queue.ts";
 import { Orphans, type OrphanTools } from "./orphans.ts";
 import type { RequestBox } from "./requests.ts";
 import { isInShare, type Share } from "./share.ts";
@@ -52,6 +52,8 @@ export interface DaemonOptions extends Tools {
   readonly missingAfterMs?: number;
   /** Called with each object that has left. */
   readonly observe?: (moved: Moved, exposureMs: number) => void;
+  /** Tells when a store asks for fewer requests. */
+  readonly onSlowDown?: (listener: () => void) => void;
   /** Tells of changes while this runs. `hosts` is by then the same Map with other content. */
   readonly onReload?: (listener: (changes: Changes) => void) => void;
   readonly alerts?: Alerts;
@@ -88,7 +90,9 @@ class Daemon {
   readonly #options: DaemonOptions;
   readonly #timing: Timing;
   readonly #log: Log;
-  readonly #queue: PQueue;
+  readonly #queue: MoveQueue;
+  /** The options, with a drop-zone whose answers tell how many moves to run. */
+  readonly #tools: Tools;
   readonly #backlog: Backlog;
   readonly #admission: Admission;
   readonly #discovery: Discovery;
@@ -109,9 +113,6 @@ class Daemon {
   #wholeSeen = true;
   /** What becomes of what is waiting for its turn or being moved. */
   readonly #underWay = new Map<VersionId, Promise<Fate>>();
-  /** In which each host's last object is served, and the one that is being served. */
-  readonly #lastRounds = new Map<string, number>();
-  #round = 0;
   /** Something failed since the last sweep began, and only a sweep will try it again. */
   #isSweepDue = false;
   #changed = new AbortController();
@@ -131,7 +132,9 @@ class Daemon {
     this.#missingAfterMs = options.missingAfterMs ?? MISSING_AFTER_MS;
     this.#timing = options.timing;
     this.#log = options.log;
-    this.#queue = new PQueue({ concurrency: options.concurrency });
+    this.#queue = new MoveQueue(options.concurrency, options.timing);
+    this.#tools = { ...options, dropZone: this.#queue.watch(options.dropZone) };
+    options.onSlowDown?.(() => this.#queue.slowDown());
     this.#backlog = new Backlog(options.timing);
     this.#discovery = new Discovery(options.dropZone, options.hosts.keys());
     this.#admission = new Admission({ ...options, quota: options.ledger.books.quota, backlog: this.#backlog });
@@ -167,8 +170,7 @@ class Daemon {
     try {
       await this.#discover();
       if (this.#options.drain.aborted) this.#log.info("stopping", { underWay: this.#queue.pending });
-      this.#queue.clear();
-      await this.#queue.onIdle();
+      await this.#queue.end();
       this.#bookkeeper.end();
       await this.#options.ledger.settled();
       if (this.#halted.signal.aborted) throw this.#halted.signal.reason;
@@ -311,21 +313,13 @@ class Daemon {
     if (givenUp) this.#found.givenUp.add(id);
     else if (verdict === "failed") this.#found.toRetry++;
     if (verdict !== "start") return this.#fateOf(id, verdict);
-    await this.#queue.onSizeLessThan(this.#queue.concurrency); // a bounded number waits, however long the listing
+    await this.#queue.hasRoom();
     const then = this.#admission.look(version); // an event, or a sweep, may have taken it meanwhile, or its quota
     if (then !== "start") return this.#fateOf(id, then);
     const begun = this.#admission.begin(version);
     this.#found.started = true;
-    const host = this.#admission.hostOf(version);
-    // Fair queueing: an object's round is the one after its host's last, and no earlier than the one that is being
-    // served; so one host's flood is a single object ahead of another's, and within a host nothing overtakes.
-    const round = Math.max(this.#round, (this.#lastRounds.get(host) ?? 0) + 1);
-    this.#lastRounds.set(host, round);
-    const move = (): Promise<Fate> => {
-      this.#round = round;
-      return this.#move({ version, eventAtMs, ...begun });
-    };
-    const fate = this.#queue.add(move, { priority: -round });
+    const move = (): Promise<Fate> => this.#move({ version, eventAtMs, ...begun });
+    const fate = this.#queue.add(this.#admission.hostOf(version), version.sizeBytes, move);
     this.#underWay.set(id, fate);
     void fate.then(() => this.#underWay.delete(id));
     return { fate };
@@ -342,9 +336,9 @@ class Daemon {
     const { version, seenAtMs } = found;
     const id = idOf(version);
     try {
-      const recorded = this.#unreleased.get(id)?.recorded ?? (await archive(found, this.#options, abort));
+      const recorded = this.#unreleased.get(id)?.recorded ?? (await archive(found, this.#tools, abort));
       this.#unreleased.set(id, { recorded, sincePass: this.#pass }); // recorded once, however often its delete fails
-      const moved = await release(recorded, this.#options, abort);
+      const moved = await release(recorded, this.#tools, abort);
       this.#unreleased.delete(id);
       this.#triesOnce.delete(id);
       this.#admission.left(version);
@@ -484,7 +478,7 @@ class Daemon {
       objects: this.#counts.objects,
       bytes: this.#counts.bytes,
       underWay: this.#queue.pending,
-      backlog: { waiting: this.#queue.size, toRetry: this.#toRetry, wholeSeen: this.#isAllSeen },
+      backlog: { waiting: this.#queue.waiting, toRetry: this.#toRetry, wholeSeen: this.#isAllSeen },
       memoryUsedBytes: memory.usedBytes,
       exposureMs: this.#counts.exposureMs,
       hosts: this.#counts.hosts,

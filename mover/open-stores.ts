@@ -38,7 +38,7 @@ export interface Probed {
 }
 
 /** How connections are made; nothing of it is for users to set. */
-export type Connecting = Pick<S3Options, "timeouts" | "retry">;
+export type Connecting = Pick<S3Options, "timeouts" | "retry" | "onSlowDown">;
 
 /** Finds out what both stores keep of S3's promises, and whether that is enough. */
 export async function probeStores(

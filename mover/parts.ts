@@ -2,7 +2,7 @@
 
 const MiB = 1024 * 1024;
 /** Up to here an object is held whole and stored by one PUT. */
-const SINGLE_PUT_BYTES = 8 * MiB;
+export const MAX_SINGLE_PUT_BYTES = 8 * MiB;
 const MIN_PART_BYTES = 8 * MiB;
 /** S3's own limits. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 export const MAX_PARTS = 10_000;
@@ -27,7 +27,7 @@ export type CopyPlan =
  * have one size, since some stores (Cloudflare R2) insist on that.
  */
 export function planCopy(sizeBytes: number, memoryBytes: number, maxParts = MAX_PARTS): CopyPlan | null {
-  if (sizeBytes <= SINGLE_PUT_BYTES) return { kind: "single", windowBytes: sizeBytes + OVERHEAD_BYTES };
+  if (sizeBytes <= MAX_SINGLE_PUT_BYTES) return { kind: "single", windowBytes: sizeBytes + OVERHEAD_BYTES };
   const partBytes = Math.max(MIN_PART_BYTES, Math.ceil(sizeBytes / maxParts / MiB) * MiB);
   const partCount = Math.ceil(sizeBytes / partBytes);
   // half of the memory at most for one object, so that a large one never stops the small ones

@@ -96,7 +96,8 @@ async function runMover(
 ): Promise<Outcome> {
   const { drain, abort } = io;
   const { id: mover, discover, state } = config;
-  await using stores = await openStores(config, io.log, abort, connecting);
+  let slowDown = (): void => undefined; // until there is anything to slow down
+  await using stores = await openStores(config, io.log, abort, { ...connecting, onSlowDown: () => slowDown() });
   await using courier = openCourier({ program: "airlock-mover", timing });
   await using ended = new AsyncDisposableStack();
   /** Everybody's: a reload changes what is in it. */
@@ -170,6 +171,7 @@ async function runMover(
       requests: openRequestBox(state, () => Date.now()),
       dropZoneClockMs: () => stores.dropZone.clockOffsetMs(),
       observe: (...moved) => view.observe(...moved),
+      onSlowDown: (listener) => void (slowDown = listener),
       onReload: (listener) => listeners.push(listener),
       publish: (status) => view.publish(status),
     });

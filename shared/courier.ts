@@ -48,10 +48,10 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 export function openCourier({ program, timing, patience = PATIENCE }: CourierOptions): Courier {
   const { timeoutMs } = patience;
-  const network = openNetwork(
-    { connectMs: timeoutMs, idleMs: timeoutMs, minBytesPerSecond: 1024 },
-    CONNECTIONS_PER_ORIGIN,
-  );
+  const network = openNetwork({
+    timeouts: { connectMs: timeoutMs, idleMs: timeoutMs, minBytesPerSecond: 1024 },
+    maxConnections: CONNECTIONS_PER_ORIGIN,
+  });
 
   async function attempt({ address, method, content }: Message, signal: AbortSignal): Promise<void> {
     const { origin, pathname, search } = new URL(address);

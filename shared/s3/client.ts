@@ -28,6 +28,8 @@ export interface S3Options {
   readonly maxConnections?: number;
   /** null, as by default: bodies are sent as fast as they go. */
   readonly pace?: Pace | null;
+  /** Called with each answer that asks for fewer requests. */
+  readonly onSlowDown?: () => void;
   readonly retry?: RetryPolicy;
   readonly retryTools?: RetryTools;
   readonly now?: () => Date;
@@ -55,7 +57,12 @@ export interface S3Store extends AsyncDisposable {
 
 export async function openS3(config: StoreConfig, options: S3Options = {}): Promise<S3Store> {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const network = openNetwork(timeouts, options.maxConnections ?? DEFAULT_MAX_CONNECTIONS, options.pace ?? null);
+  const network = openNetwork({
+    timeouts,
+    maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    pace: options.pace ?? null,
+    ...(options.onSlowDown === undefined ? {} : { onSlowDown: options.onSlowDown }),
+  });
   const client = createClient(config, network);
   const { bucket, region } = config;
   const now = options.now ?? (() => new Date());

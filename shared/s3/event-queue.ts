@@ -161,7 +161,7 @@ function openClient(dropZone: StoreConfig, queueUrl: string, timeouts: Partial<T
   const region = regionOf(queueUrl) ?? dropZone.region;
   // an answer is to be expected after 20 s and not before
   const idleMs = WAIT_SECONDS * 1000 + 10_000;
-  const network = openNetwork({ ...DEFAULT_TIMEOUTS, ...timeouts, idleMs }, 4);
+  const network = openNetwork({ timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts, idleMs }, maxConnections: 4 });
   const client = new SQSClient({
     ...credentialsConfig(dropZone.credentials),
     region,

@@ -71,7 +71,18 @@ class OversizeBodyError extends Error {
   readonly code = "OVERSIZE_BODY";
 }
 
-export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pace | null = null): Network {
+export interface NetworkOptions {
+  readonly timeouts: Timeouts;
+  readonly maxConnections: number;
+  readonly pace?: Pace | null;
+  /** Called with each answer that asks for fewer requests, also where the request is repeated then. */
+  readonly onSlowDown?: () => void;
+}
+
+/** Statuses that ask for fewer requests: 503 is S3's SlowDown and ServiceUnavailable, 429 is what others say. */
+const SLOW_DOWN = new Set([429, 503]);
+
+export function openNetwork({ timeouts, maxConnections, pace = null, onSlowDown }: NetworkOptions): Network {
   const options = {
     connections: maxConnections,
     headersTimeout: timeouts.idleMs,
@@ -105,6 +116,7 @@ export function openNetwork(timeouts: Timeouts, maxConnections: number, pace: Pa
       throw error;
     });
     outcomes[outcomeOf(answer.statusCode)]++;
+    if (SLOW_DOWN.has(answer.statusCode)) onSlowDown?.();
     answer.body.on("error", ignore);
     const response = { status: answer.statusCode, headers: joinHeaders(answer.headers), body: answer.body };
     const date = response.headers.get("date");

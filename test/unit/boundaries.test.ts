@@ -19,7 +19,7 @@ const S3 = "only shared/s3/ speaks S3";
 const DECRYPT = "decryption exists only under operator/";
 const PROCESS = "only a role's main.ts touches process; it is passed in";
 const PROCESS_IMPORT = "main.ts has the global one and passes it in";
-const SCHEDULE = "only mover/daemon.ts and uploader/agent.ts schedule";
+const SCHEDULE = "only the queue and the schedules of mover and uploader schedule";
 
 const uses = (what: string, from: string): string =>
   `import { ${what} } from "${from}";\nexport const used = ${what};\n`;
@@ -71,6 +71,7 @@ const CASES: readonly [file: string, code: string, message: string | null][] = [
   ["mover/g.ts", PQUEUE, SCHEDULE],
   ["mover/h.ts", CRON, SCHEDULE],
   ["mover/sweep-schedule.ts", CRON, null],
+  ["mover/move-queue.ts", PQUEUE, null],
   ["uploader/m.ts", PQUEUE, SCHEDULE],
   ["operator/f.ts", PQUEUE, SCHEDULE],
   ["shared/k.ts", CRON, SCHEDULE],

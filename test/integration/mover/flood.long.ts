@@ -43,3 +43,25 @@ test("a flood of tiny objects: another host's go in turn with them, not behind t
   assert.equal(hosts.length, 205);
   assert.ok(hosts.lastIndexOf("web1") < 20, `web1's last was number ${hosts.lastIndexOf("web1")}`);
 });
+
+test("a store that says SlowDown to whatever is more than it can do at once is soon asked for no more than that", async () => {
+  await using world = await startWorld({ concurrency: 32 });
+  const count = 300;
+  await putMany(count, async () => void (await world.putSigned("web1", randomBytes(100))));
+  let atOnce = 0;
+  const operation = "PutObject";
+  const { faults } = world.server;
+  const serve = async (): Promise<void> => {
+    if (++atOnce > 6) faults.add({ operation, times: 1, fault: { kind: "error", when: "before", status: 503, code: "SlowDown" } });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    atOnce--;
+  };
+  faults.add({ operation, fault: { kind: "hook", when: "before", run: serve } });
+  let refused = 0;
+  world.server.onRequest(({ status }) => {
+    if (status === 503) refused++;
+  });
+  const ran = await runMoverHere(world, { timing: later(0) });
+  assert.equal(ran.exit, 0, String(ran.error));
+  assert.ok(refused < count / 4, `${refused} were refused`);
+});

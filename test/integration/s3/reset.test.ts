@@ -23,7 +23,7 @@ for (const closing of [true, false]) {
     await once(server, "listening");
     const address = server.address();
     assert.ok(address !== null && typeof address === "object");
-    const network = openNetwork(DEFAULT_TIMEOUTS, 1);
+    const network = openNetwork({ timeouts: DEFAULT_TIMEOUTS, maxConnections: 1 });
     try {
       const { body } = await network.send({
         origin: `http://127.0.0.1:${address.port}`,

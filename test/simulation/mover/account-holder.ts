@@ -1,7 +1,7 @@
 /** THREATS.md B: whoever holds the whole drop-zone account. Lies are in `lies.ts`; here is what it does to objects. */
 import { objectOfStatement, STATEMENT_SUFFIX } from "../../../shared/names.ts";
 import type { Host, Surroundings } from "./hosts.ts";
-import { etagOf, type ZoneVersion } from "./zone.ts";
+import { digestOf, etagOf, type ZoneVersion } from "./zone.ts";
 
 export const TAMPERINGS = [
   "removes an object",
@@ -100,6 +100,8 @@ export function tamper(tampering: Tampering, hosts: readonly Host[], around: Sur
         zone.put(random.pick(hosts).newKey(), version.bytes, { metadata: version.attributes.metadata });
         return;
       case "stores an object again":
+        // while its bytes are replaced for a while, that is for good: what comes back later was overwritten
+        if (!zone.options.versioned && !book.isSigned(version.key, digestOf(version.bytes))) touch(version.key);
         zone.put(version.key, version.bytes, { metadata: version.attributes.metadata });
         return;
       case "hides an object for a while":

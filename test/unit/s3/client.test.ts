@@ -17,7 +17,7 @@ const CONFIG: StoreConfig = {
 describe("where a bucket is, by the SDK's own rules", () => {
   let network: Network;
   before(() => {
-    network = openNetwork(DEFAULT_TIMEOUTS, 1);
+    network = openNetwork({ timeouts: DEFAULT_TIMEOUTS, maxConnections: 1 });
   });
   after(() => network.close());
 

@@ -46,7 +46,7 @@ describe("what is sent under a pace", () => {
         sent += bytes;
         return Promise.resolve();
       };
-      const network = openNetwork(DEFAULT_TIMEOUTS, 1, pace);
+      const network = openNetwork({ timeouts: DEFAULT_TIMEOUTS, maxConnections: 1, pace });
       await network.sendAndRead(put(Buffer.alloc(sizeBytes), signal));
       await network.close();
       assert.equal(sent, sizeBytes);
@@ -63,7 +63,7 @@ describe("what is sent under a pace", () => {
       waits.resolve();
       return new Promise((__, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
     };
-    const network = openNetwork(DEFAULT_TIMEOUTS, 1, pace);
+    const network = openNetwork({ timeouts: DEFAULT_TIMEOUTS, maxConnections: 1, pace });
     const sending = network.sendAndRead(put(Buffer.alloc(1_000_000), stop.signal));
     await waits.promise;
     stop.abort(new Error("enough"));
