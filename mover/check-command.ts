@@ -1,5 +1,6 @@
 import type { Io } from "../shared/cli.ts";
 import { isAirlockError } from "../shared/errors.ts";
+import { findArchived } from "../shared/find-archived.ts";
 import { readSecretFile } from "../shared/files.ts";
 import { parseSigningKey } from "../shared/keys.ts";
 import { moverDropZonePolicy, moverVaultPolicy, queueArnOf, type Policy } from "../shared/policies.ts";
@@ -9,7 +10,7 @@ import { openLedgerStore } from "../shared/s3/ledger-store.ts";
 import { openQueueProbe } from "../shared/s3/event-queue.ts";
 import { openMoverProbe } from "../shared/s3/mover-probe.ts";
 import { formatTable } from "../shared/table.ts";
-import { findArchived, tryDropZonePowers, tryQueuePowers, tryVaultPowers } from "./check-powers.ts";
+import { tryDropZonePowers, tryQueuePowers, tryVaultPowers } from "./check-powers.ts";
 import { isSecure } from "./init-command.ts";
 import { readMoverConfig, refuseUnservedMoverKeys, type MoverConfig } from "./config.ts";
 import { probeStores, type Probed } from "./open-stores.ts";

@@ -1,32 +1,9 @@
-import { parseSegment } from "../shared/ledger.ts";
+import type { Archived } from "../shared/find-archived.ts";
 import { newToken } from "../shared/names.ts";
 import { forbid, need, type Finding } from "../shared/powers.ts";
 import type { QueueProbe } from "../shared/s3/event-queue.ts";
 import type { Attempt } from "../shared/s3/key-probe.ts";
 import type { MoverProbe } from "../shared/s3/mover-probe.ts";
-import type { LedgerStore } from "../shared/stores.ts";
-
-/** An object that is there, as the ledger names it. */
-export interface Archived {
-  readonly name: string;
-  readonly versionId: string | null;
-}
-
-/** Of the newest segments: those without an entry only report holds. */
-const MAX_SEGMENTS_READ = 100;
-
-/** The newest archived object that the mover's own ledger names; null before the first. */
-export async function findArchived(ledger: LedgerStore, mover: string, signal: AbortSignal): Promise<Archived | null> {
-  let count = 0;
-  for await (const segment of ledger.listSegments(0, signal)) count = segment;
-  for (let number = count; number > Math.max(0, count - MAX_SEGMENTS_READ); number--) {
-    const { entries } = parseSegment(await ledger.readSegment(number, signal), mover, number);
-    const vaults = entries.flatMap(({ vault }) => vault ?? []);
-    const archived = vaults.findLast(({ versionId }) => versionId !== null) ?? vaults.at(-1);
-    if (archived !== undefined) return archived;
-  }
-  return null;
-}
 
 export interface VaultProbed {
   readonly mover: string;

@@ -1,5 +1,7 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { Io } from "../shared/cli.ts";
+import { runAudit } from "./audit-command.ts";
+import { ROLES, SOURCES, type AuditOptions } from "./audit-options.ts";
 import { runKeygen, type KeygenOptions } from "./keygen-command.ts";
 import { runKit, type KitOptions } from "./kit-command.ts";
 import { runLs, type LsOptions } from "./ls-command.ts";
@@ -54,4 +56,22 @@ export function declareCommands(program: Command, io: Io): void {
     .description("verify ledgers, signatures and what the vault holds; exit 5 on any finding")
     .option("--read", "read every byte of every object, too")
     .action((options: VerifyOptions) => runVerify(io, options));
+
+  program
+    .command("audit")
+    .description("try, without harm, what somebody who got this key could do; exit 7 if more than its role should")
+    .addOption(new Option("--role <ROLE>", "what the key is for").choices(ROLES).makeOptionMandatory())
+    .option("--credentials <SOURCE>", `the key: ${SOURCES}; default for the operator: the configured one`)
+    .option("--bucket <BUCKET>", "the drop-zone or vault; default for the vault: the configured one")
+    .option("--region <REGION>", "the bucket's region")
+    .option("--endpoint <URL>", "another S3 store than AWS's own")
+    .option("--path-style", "https://endpoint/bucket instead of https://bucket.endpoint")
+    .option("--allow-plaintext", "an http:// endpoint beyond this machine")
+    .option("--bucket-owner <ACCOUNT>", "refuse another account's bucket: 12 digits")
+    .option("--checksums <MODE>", "auto, or required-only for stores that reject the default checksums")
+    .option("--host <HOST>", "in the drop-zone: whose key it is, or at whose place the mover's is tried")
+    .option("--foreign", "a host that writes by other means than Airlock: without the create-only condition")
+    .option("--readback", "a mover with `verify: readback`, which may read what it archived")
+    .option("--queue-url <URL>", "the queue of the drop-zone's events, to be tried as well")
+    .action((options: AuditOptions) => runAudit(io, options));
 }

@@ -8,16 +8,6 @@ import {
   DeleteObjectsCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
-  PutBucketAclCommand,
-  PutBucketLifecycleConfigurationCommand,
-  PutBucketNotificationConfigurationCommand,
-  PutBucketPolicyCommand,
-  PutBucketVersioningCommand,
-  PutObjectAclCommand,
-  PutObjectLegalHoldCommand,
-  PutObjectLockConfigurationCommand,
-  PutObjectRetentionCommand,
-  PutObjectTaggingCommand,
 } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { AirlockError, type Code } from "../errors.ts";
@@ -25,6 +15,7 @@ import { StoreAnswer } from "./answer.ts";
 import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { sendMd5 } from "./delete-versions.ts";
 import { toStoreError } from "./errors.ts";
+import { MARKS, NO_ACL, NO_DOCUMENT, SETTINGS, type BucketSetting, type ObjectMark } from "./spoiled.ts";
 
 /**
  * `denied` is a refusal for want of permission and nothing else; `exists` a create-only write that found the name
@@ -36,10 +27,9 @@ export interface Attempt {
   readonly verdict: Verdict;
   /** What the store said, for people. */
   readonly detail: string;
+  /** S3's code of a refusal that does not tell. */
+  readonly s3Code?: string;
 }
-
-export type BucketSetting = "policy" | "lifecycle" | "versioning" | "object lock" | "ACL" | "notification";
-export type ObjectMark = "tags" | "ACL" | "retention" | "legal hold";
 
 export interface KeyProbe extends AsyncDisposable {
   readonly store: S3Store;
@@ -83,51 +73,6 @@ export async function openKeyProbe(config: StoreConfig, options: S3Options = {})
     }
   }
 
-  type Abort = { readonly abortSignal: AbortSignal };
-  type Target = typeof owned & { readonly Key: string };
-  const settings: Readonly<Record<BucketSetting, readonly [string, (abort: Abort) => Promise<unknown>]>> = {
-    policy: [
-      "PutBucketPolicy",
-      (abort) => client.send(spoil(new PutBucketPolicyCommand({ ...owned, Policy: "" })), abort),
-    ],
-    lifecycle: [
-      "PutBucketLifecycleConfiguration",
-      (abort) => client.send(spoil(new PutBucketLifecycleConfigurationCommand(owned)), abort),
-    ],
-    versioning: [
-      "PutBucketVersioning",
-      (abort) => client.send(spoil(new PutBucketVersioningCommand({ ...owned, VersioningConfiguration: {} })), abort),
-    ],
-    "object lock": [
-      "PutObjectLockConfiguration",
-      (abort) => client.send(spoil(new PutObjectLockConfigurationCommand(owned)), abort),
-    ],
-    ACL: ["PutBucketAcl", (abort) => client.send(spoil(new PutBucketAclCommand(owned)), abort)],
-    notification: [
-      "PutBucketNotificationConfiguration",
-      (abort) =>
-        client.send(
-          spoil(new PutBucketNotificationConfigurationCommand({ ...owned, NotificationConfiguration: {} })),
-          abort,
-        ),
-    ],
-  };
-  const marks: Readonly<Record<ObjectMark, readonly [string, (target: Target, abort: Abort) => Promise<unknown>]>> = {
-    tags: [
-      "PutObjectTagging",
-      (target, abort) => client.send(spoil(new PutObjectTaggingCommand({ ...target, Tagging: { TagSet: [] } })), abort),
-    ],
-    ACL: ["PutObjectAcl", (target, abort) => client.send(spoil(new PutObjectAclCommand(target)), abort)],
-    retention: [
-      "PutObjectRetention",
-      (target, abort) => client.send(spoil(new PutObjectRetentionCommand(target)), abort),
-    ],
-    "legal hold": [
-      "PutObjectLegalHold",
-      (target, abort) => client.send(spoil(new PutObjectLegalHoldCommand(target)), abort),
-    ],
-  };
-
   return {
     store,
     attempt,
@@ -152,53 +97,17 @@ export async function openKeyProbe(config: StoreConfig, options: S3Options = {})
         if (Deleted.length === 0) throw refusalInBatch(Errors[0]?.Code, key);
       }),
     setBucket(setting, signal) {
-      const [operation, send] = settings[setting];
-      return attempt(operation, null, () => send({ abortSignal: signal }), setting === "ACL" ? NO_ACL : NO_DOCUMENT);
+      const [operation, make] = SETTINGS[setting];
+      const told = setting === "ACL" ? NO_ACL : NO_DOCUMENT;
+      return attempt(operation, null, () => make(owned)(client, { abortSignal: signal }), told);
     },
     markObject(mark, key, signal) {
-      const [operation, send] = marks[mark];
-      const target = { ...owned, Key: key };
-      return attempt(
-        operation,
-        key,
-        () => send(target, { abortSignal: signal }),
-        mark === "ACL" ? NO_ACL : NO_DOCUMENT,
-      );
+      const [operation, make] = MARKS[mark];
+      const told = mark === "ACL" ? NO_ACL : NO_DOCUMENT;
+      return attempt(operation, key, () => make({ ...owned, Key: key })(client, { abortSignal: signal }), told);
     },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
-}
-
-/** How stores call a document that is none; Ceph and versitygw have the last two. */
-const NO_DOCUMENT = ["MalformedXML", "MalformedPolicy", "MalformedACLError", "InvalidArgument", "InvalidRequest"];
-/** The last is said to whoever may, of a bucket that takes no ACLs, as new ones do not. */
-const NO_ACL = [...NO_DOCUMENT, "AccessControlListNotSupported"];
-
-/**
- * Neither XML nor JSON, so that no store, however obliging, finds anything in it to set. (Ceph 16 takes `{}` for a
- * policy, and sets it.)
- */
-const NOT_A_DOCUMENT = "<AirlockCheck";
-
-interface Command {
-  readonly middlewareStack: unknown;
-}
-
-/** Lets the command send that instead of its own document. */
-function spoil<T extends Command>(command: T): T {
-  // commands' stacks differ in their input types only, which this middleware does not look at
-  const stack = command.middlewareStack as DeleteObjectsCommand["middlewareStack"];
-  stack.add(
-    (next) => async (args) => {
-      // an SDK request; its type is not exported by the client package
-      (args.request as { body: string }).body = NOT_A_DOCUMENT;
-      return next(args);
-    },
-    // before the SDK counts the body's bytes and sums them up
-    { step: "build", name: "spoil", priority: "high" },
-  );
-  sendMd5(command);
-  return command;
 }
 
 /** Those that concern the store or the credentials as a whole: nothing is learnt from trying on. */
@@ -226,7 +135,8 @@ function judge(error: AirlockError, told: readonly string[]): Attempt {
   if (HOPELESS.has(error.code)) throw error;
   if (error.code === "access-denied") return { verdict: "denied", detail };
   if (error.code === "already-exists") return { verdict: "exists", detail };
-  return { verdict: "unknown", detail };
+  const s3Code = error.cause instanceof StoreAnswer ? error.cause.s3Code : null;
+  return { verdict: "unknown", detail, ...(s3Code === null ? {} : { s3Code }) };
 }
 
 function refusalInBatch(code: string | undefined, key: string): AirlockError {

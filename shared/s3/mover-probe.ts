@@ -38,15 +38,19 @@ export interface MoverProbe extends Omit<KeyProbe, "store" | "attempt"> {
   removeOwn(key: string, versionId: string | null, signal: AbortSignal): Promise<void>;
 }
 
-const BODY = Buffer.from("Airlock's check. It may be deleted.\n");
-const MD5_OF_OTHER_BYTES = createHash("md5").update("other bytes").digest("base64");
-const OTHER_ETAG = '"00000000000000000000000000000000"';
-const WRONG_BYTES = ["BadDigest", "InvalidDigest"];
+/** Of what is put to try a key. */
+export const BODY = Buffer.from("Airlock's check. It may be deleted.\n");
+export const MD5_OF_OTHER_BYTES = createHash("md5").update("other bytes").digest("base64");
+export const OTHER_ETAG = '"00000000000000000000000000000000"';
+export const WRONG_BYTES = ["BadDigest", "InvalidDigest"];
 /** HEAD's answers have no body, and so no code. */
 const NOT_THAT_ONE = ["PreconditionFailed", "NoSuchKey", "NoSuchVersion", "412", "404"];
 
 export async function openMoverProbe(config: StoreConfig, options: S3Options = {}): Promise<MoverProbe> {
-  const probe = await openKeyProbe(config, options);
+  return moverAttempts(await openKeyProbe(config, options));
+}
+
+export function moverAttempts(probe: KeyProbe): MoverProbe {
   const { store, attempt } = probe;
   const { client, owned } = store;
 

@@ -1,0 +1,101 @@
+/**
+ * What requests through one client brought into being and nobody removed again: it is seen in the answers, whichever
+ * code sent the requests, so that nothing can be forgotten.
+ */
+import { AbortMultipartUploadCommand, DeleteBucketCommand, DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { isAirlockError } from "../errors.ts";
+import type { S3Store } from "./client.ts";
+
+export type Leftover =
+  | { readonly kind: "version" | "marker"; readonly key: string; readonly versionId: string | null }
+  | { readonly kind: "upload"; readonly key: string; readonly uploadId: string }
+  | { readonly kind: "bucket"; readonly bucket: string };
+
+export interface Leftovers {
+  /** Removes what the key may remove, and returns the rest. Nothing but what came in answers is touched. */
+  tidy(signal: AbortSignal): Promise<readonly Leftover[]>;
+}
+
+/** What is looked at of a command's input and answer: the SDK's own types differ by command. */
+interface Seen {
+  readonly Bucket?: string;
+  readonly Key?: string;
+  readonly VersionId?: string;
+  readonly UploadId?: string;
+  readonly DeleteMarker?: boolean;
+  readonly Deleted?: readonly {
+    readonly Key?: string;
+    readonly VersionId?: string;
+    readonly DeleteMarkerVersionId?: string;
+  }[];
+}
+
+export function watchLeftovers(store: S3Store): Leftovers {
+  const left = new Map<string, Leftover>();
+  // by what a store calls it: removing it once is removing it
+  const add = (leftover: Leftover): unknown => left.set(JSON.stringify(leftover), leftover);
+  const remove = (leftover: Leftover): unknown => left.delete(JSON.stringify(leftover));
+
+  const see: Readonly<Record<string, (input: Seen, output: Seen) => unknown>> = {
+    PutObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
+    CopyObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
+    CreateMultipartUploadCommand: ({ Key: key = "" }, { UploadId: uploadId = "" }) =>
+      add({ kind: "upload", key, uploadId }),
+    AbortMultipartUploadCommand: ({ Key: key = "", UploadId: uploadId = "" }) =>
+      remove({ kind: "upload", key, uploadId }),
+    CreateBucketCommand: ({ Bucket: bucket = "" }) => add({ kind: "bucket", bucket }),
+    DeleteBucketCommand: ({ Bucket: bucket = "" }) => remove({ kind: "bucket", bucket }),
+    DeleteObjectCommand: ({ Key: key = "", VersionId: asked = null }, { DeleteMarker, VersionId = null }) => {
+      if (asked === null && DeleteMarker === true) return add({ kind: "marker", key, versionId: VersionId });
+      remove({ kind: "marker", key, versionId: asked });
+      return remove({ kind: "version", key, versionId: asked });
+    },
+    DeleteObjectsCommand: (_, { Deleted = [] }) => {
+      for (const { Key: key = "", VersionId: asked = null, DeleteMarkerVersionId: marker } of Deleted) {
+        if (asked === null && marker !== undefined) add({ kind: "marker", key, versionId: marker });
+        else remove({ kind: "version", key, versionId: asked });
+      }
+    },
+  };
+  store.client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const done = await next(args);
+      // inputs and answers of all commands; only what is named above is read
+      see[context["commandName"] ?? ""]?.(args.input as Seen, done.output as Seen);
+      return done;
+    },
+    { step: "initialize", name: "watchLeftovers" },
+  );
+
+  return {
+    async tidy(signal) {
+      // the newest first: a marker before the version below it
+      for (const leftover of Array.from(left.values()).toReversed()) await removeLeftover(store, leftover, signal);
+      return [...left.values()];
+    },
+  };
+}
+
+/** One that the key may not remove, or that its store does not let go, stays on the list. */
+async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortSignal): Promise<void> {
+  const { client, owned } = store;
+  const abort = { abortSignal: signal };
+  const send = (operation: string, key: string | null, attempt: () => Promise<unknown>): Promise<unknown> =>
+    store.run(store.describe(operation, "repeatable", key), signal, attempt);
+  try {
+    if (leftover.kind === "bucket") {
+      await send("DeleteBucket", null, () => client.send(new DeleteBucketCommand({ Bucket: leftover.bucket }), abort));
+    } else if (leftover.kind === "upload") {
+      const upload = { ...owned, Key: leftover.key, UploadId: leftover.uploadId };
+      await send("AbortMultipartUpload", leftover.key, () =>
+        client.send(new AbortMultipartUploadCommand(upload), abort),
+      );
+    } else {
+      const { key, versionId } = leftover;
+      const version = { ...owned, Key: key, ...(versionId === null ? {} : { VersionId: versionId }) };
+      await send("DeleteObject", key, () => client.send(new DeleteObjectCommand(version), abort));
+    }
+  } catch (error) {
+    if (!isAirlockError(error, "access-denied", "request-invalid")) throw error;
+  }
+}
