@@ -52,7 +52,8 @@ test("a store that says SlowDown to whatever is more than it can do at once is s
   const operation = "PutObject";
   const { faults } = world.server;
   const serve = async (): Promise<void> => {
-    if (++atOnce > 6) faults.add({ operation, times: 1, fault: { kind: "error", when: "before", status: 503, code: "SlowDown" } });
+    if (++atOnce > 6)
+      faults.add({ operation, times: 1, fault: { kind: "error", when: "before", status: 503, code: "SlowDown" } });
     await new Promise((resolve) => setTimeout(resolve, 50));
     atOnce--;
   };
