@@ -1,12 +1,10 @@
 import type { Command } from "commander";
 import type { Io } from "../shared/cli.ts";
-import { runCheck } from "./check-command.ts";
-import { runInit, type InitOptions } from "./init-command.ts";
-import { runRequest } from "./request-command.ts";
-import { runRun, type RunOptions } from "./run-command.ts";
-import { runStatus, type StatusOptions } from "./status-command.ts";
+import type { InitOptions } from "./init-command.ts";
+import type { RunOptions } from "./run-command.ts";
+import type { StatusOptions } from "./status-command.ts";
 
-/** `monotonicNs`: the system's clock that is never set. */
+/** Each command brings its own code: `--version` and `--help` need none of it. `monotonicNs`: the system's clock that is never set. */
 export function declareCommands(program: Command, io: Io, pid: number, monotonicNs: () => bigint): void {
   program
     .command("init")
@@ -26,7 +24,7 @@ export function declareCommands(program: Command, io: Io, pid: number, monotonic
     .option("--queue-url <URL>", "the SQS queue that the drop-zone's events go to")
     .option("--share <I/N>", "one of N movers: this one has the I-th share of the hosts")
     .option("--state <FOLDER>", "lock and status", "/var/lib/airlock-mover")
-    .action((options: InitOptions) => runInit(io, options));
+    .action(async (options: InitOptions) => (await import("./init-command.ts")).runInit(io, options));
 
   program
     .command("run")
@@ -34,29 +32,31 @@ export function declareCommands(program: Command, io: Io, pid: number, monotonic
       "move everything that arrives, until told to stop (SIGTERM finishes what is under way; a second one does not); SIGHUP reads the configuration again",
     )
     .option("--once", "move what is there, and end")
-    .action((options: RunOptions) => runRun(io, options, pid, { monotonicNs }));
+    .action(async (options: RunOptions) =>
+      (await import("./run-command.ts")).runRun(io, options, pid, { monotonicNs }),
+    );
 
   program
     .command("check")
     .description("find out what both stores do and what both keys can do; exit 7 when a key can do more than it should")
-    .action(() => runCheck(io, pid));
+    .action(async () => (await import("./check-command.ts")).runCheck(io, pid));
 
   program
     .command("status")
     .description("what the daemon last said of itself: hosts, freshness, exposure, holds, backlog")
     .option("--holds", "list what is held, up to 100 objects per host and reason")
     .option("--watch", "again about every second, until Ctrl-C")
-    .action((options: StatusOptions) => runStatus(io, options));
+    .action(async (options: StatusOptions) => (await import("./status-command.ts")).runStatus(io, options));
 
   program
     .command("release")
     .description("let held objects in despite the reason for which they are held; the running daemon does it")
     .argument("<KEY...>", "as `status --holds` lists it: KEY, or KEY@VERSION")
-    .action((keys: string[]) => runRequest(io, "release", keys));
+    .action(async (keys: string[]) => (await import("./request-command.ts")).runRequest(io, "release", keys));
 
   program
     .command("discard")
     .description("remove held objects from the drop-zone for good, with a record; the running daemon does it")
     .argument("<KEY...>", "as `status --holds` lists it: KEY, or KEY@VERSION")
-    .action((keys: string[]) => runRequest(io, "discard", keys));
+    .action(async (keys: string[]) => (await import("./request-command.ts")).runRequest(io, "discard", keys));
 }

@@ -5,7 +5,7 @@ import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
 import { declareCommands } from "./commands.ts";
 
-await runProgram({
+void runProgram({
   name: "airlock-mover",
   version: VERSION,
   description: "moves what hosts upload from the drop-zone into the vault",

@@ -1,22 +1,22 @@
 import { Option, type Command } from "commander";
 import type { Io } from "../shared/cli.ts";
-import { runAudit } from "./audit-command.ts";
 import { ROLES, SOURCES, type AuditOptions } from "./audit-options.ts";
-import { runKeygen, type KeygenOptions } from "./keygen-command.ts";
-import { runKit, type KitOptions } from "./kit-command.ts";
-import { runLs, type LsOptions } from "./ls-command.ts";
-import { runRestore, type RestoreOptions } from "./restore-command.ts";
-import { runVerify, type VerifyOptions } from "./verify-command.ts";
+import type { KeygenOptions } from "./keygen-command.ts";
+import type { KitOptions } from "./kit-command.ts";
+import type { LsOptions } from "./ls-command.ts";
+import type { RestoreOptions } from "./restore-command.ts";
+import type { VerifyOptions } from "./verify-command.ts";
 
 const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …; a day or minute means all of it";
 
+/** Each command brings its own code: `--version` and `--help` need none of it. */
 export function declareCommands(program: Command, io: Io): void {
   program
     .command("keygen")
     .description("make an age identity; its recipient goes into the hosts' configuration")
     .option("--pq", "post-quantum keys (ML-KEM-768 with X25519)")
     .option("--out <FILE>", "write the identity to this new file, and only the recipient to standard output")
-    .action((options: KeygenOptions) => runKeygen(io, options));
+    .action(async (options: KeygenOptions) => (await import("./keygen-command.ts")).runKeygen(io, options));
 
   program
     .command("kit")
@@ -27,7 +27,7 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--recipient <RECIPIENT>", "with --verify: compare with this recipient, and ask no vault")
     .option("--without-key", "leave the key that reads the vault out of the kit")
     .option("--offline", "make the kit without asking the vault: nothing is tried, and no end of the ledger is noted")
-    .action((options: KitOptions) => runKit(io, options));
+    .action(async (options: KitOptions) => (await import("./kit-command.ts")).runKit(io, options));
 
   program
     .command("ls")
@@ -38,7 +38,9 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--limit <N>", "so many of each set, the newest; default: 10, of a named set 1000, with --json all")
     .option("--all", "all of each set")
     .option("--rebuild-index", "read the ledgers whole, and forget what the local index knew of them")
-    .action((what: string | undefined, options: LsOptions) => runLs(io, what, options));
+    .action(async (what: string | undefined, options: LsOptions) =>
+      (await import("./ls-command.ts")).runLs(io, what, options),
+    );
 
   program
     .command("restore")
@@ -49,13 +51,15 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--identity <FILE>", "the age identity or its 24 words; `-` reads standard input; without it you are asked")
     .option("--raw", "the stored bytes as they are: neither decrypted nor unpacked")
     .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
-    .action((what: string, options: RestoreOptions) => runRestore(io, what, options));
+    .action(async (what: string, options: RestoreOptions) =>
+      (await import("./restore-command.ts")).runRestore(io, what, options),
+    );
 
   program
     .command("verify")
     .description("verify ledgers, signatures and what the vault holds; exit 5 on any finding")
     .option("--read", "read every byte of every object, too")
-    .action((options: VerifyOptions) => runVerify(io, options));
+    .action(async (options: VerifyOptions) => (await import("./verify-command.ts")).runVerify(io, options));
 
   program
     .command("audit")
@@ -73,5 +77,5 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--foreign", "a host that writes by other means than Airlock: without the create-only condition")
     .option("--readback", "a mover with `verify: readback`, which may read what it archived")
     .option("--queue-url <URL>", "the queue of the drop-zone's events, to be tried as well")
-    .action((options: AuditOptions) => runAudit(io, options));
+    .action(async (options: AuditOptions) => (await import("./audit-command.ts")).runAudit(io, options));
 }

@@ -5,7 +5,7 @@ import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
 import { declareCommands } from "./commands.ts";
 
-await runProgram({
+void runProgram({
   name: "airlock",
   version: VERSION,
   description: "lists, restores and verifies what an Airlock vault holds",

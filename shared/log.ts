@@ -1,4 +1,5 @@
 import { pino, type Logger } from "pino";
+import { build as prettyStream } from "pino-pretty";
 import { CODES, type AirlockError } from "./errors.ts";
 
 /**
@@ -82,13 +83,10 @@ export interface Log {
 /** Logs to file descriptor 2: JSON lines, or pretty where a person looks. Standard output is for results. */
 export function createLog(options: { readonly level: LogLevel; readonly pretty: boolean }): Log {
   const base = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  if (!options.pretty) return wrap(pino(base, pino.destination({ fd: 2, sync: true })));
-  return wrap(
-    pino({
-      ...base,
-      transport: { target: "pino-pretty", options: { destination: 2, sync: true, ignore: "pid,hostname" } },
-    }),
-  );
+  const stream = options.pretty
+    ? prettyStream({ destination: 2, sync: true, ignore: "pid,hostname" })
+    : pino.destination({ fd: 2, sync: true });
+  return wrap(pino(base, stream));
 }
 
 export const silentLog: Log = wrap(pino({ level: "silent" }));

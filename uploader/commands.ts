@@ -1,12 +1,8 @@
 import { Argument, Option, type Command } from "commander";
 import type { Io } from "../shared/cli.ts";
 import { AirlockError } from "../shared/errors.ts";
-import { runCheck } from "./check-command.ts";
-import { runInit, type InitOptions } from "./init-command.ts";
-import { runPut, type PutOptions } from "./put-command.ts";
-import { runRun } from "./run-command.ts";
-import { runRunSet } from "./run-set-command.ts";
-import { runStatus } from "./status-command.ts";
+import type { InitOptions } from "./init-command.ts";
+import type { PutOptions } from "./put-command.ts";
 
 /** What `main.ts` knows of this process. */
 export interface Invocation {
@@ -16,6 +12,7 @@ export interface Invocation {
   readonly owner: string;
 }
 
+/** Each command brings its own code: `--version` and `--help` need none of it. */
 export function declareCommands(program: Command, io: Io, { command, owner }: Invocation): void {
   program.hook("preAction", (_, action) => {
     if (command === null || action.name() === "put") return;
@@ -31,7 +28,9 @@ export function declareCommands(program: Command, io: Io, { command, owner }: In
     .addArgument(new Argument("[PATH...]", "files and folders; - for standard input"))
     .requiredOption("--set <SET>", "the set that it belongs to")
     .option("--name <NAME>", "its name, without encoding suffixes; default: the path's own, or the set's")
-    .action((paths: string[], options: PutOptions) => runPut(paths, command, options, io, owner));
+    .action(async (paths: string[], options: PutOptions) =>
+      (await import("./put-command.ts")).runPut(paths, command, options, io, owner),
+    );
   program
     .command("init")
     .summary("make this host's key and configuration; print its IAM policy")
@@ -49,19 +48,19 @@ export function declareCommands(program: Command, io: Io, { command, owner }: In
     .addOption(
       new Option("--spool <FOLDER>", "what is not stored yet, and the sequence").default("/var/lib/airlock-uploader"),
     )
-    .action((options: InitOptions) => runInit(options, io, owner));
+    .action(async (options: InitOptions) => (await import("./init-command.ts")).runInit(options, io, owner));
   program
     .command("check")
     .summary("prove what this host's key can and cannot do")
     .description("Tries, without harm, what this host's access key must be able to do and what it must not.")
-    .action(() => runCheck(io, owner));
+    .action(async () => (await import("./check-command.ts")).runCheck(io, owner));
   program
     .command("run")
     .summary("the agent: schedules, watched folders, spool")
     .description(
       "Runs each set by its schedule, takes files from watched folders, sends what waits in the spool, and checks this host's key weekly, until a signal ends it.",
     )
-    .action(() => runRun(io, owner));
+    .action(async () => (await import("./run-command.ts")).runRun(io, owner));
   program
     .command("run-set")
     .summary("run one set now")
@@ -69,10 +68,10 @@ export function declareCommands(program: Command, io: Io, { command, owner }: In
       "Runs a set of the configuration in the foreground, then sends what earlier runs left in the spool. Ends with 0 once the store has confirmed it.",
     )
     .argument("<SET>", "a set of the configuration")
-    .action((set: string) => runRunSet(set, io, owner));
+    .action(async (set: string) => (await import("./run-set-command.ts")).runRunSet(set, io, owner));
   program
     .command("status")
     .summary("last success and next run per set, spool, sequence")
     .description("Shows how each set is doing, what waits in the spool, and where the sequence of statements is.")
-    .action(() => runStatus(io, owner));
+    .action(async () => (await import("./status-command.ts")).runStatus(io, owner));
 }

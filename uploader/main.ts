@@ -11,7 +11,7 @@ const separator = argv.indexOf("--");
 const command = separator === -1 ? null : argv.slice(separator + 1);
 if (separator !== -1) process.argv = argv.slice(0, separator);
 
-await runProgram({
+void runProgram({
   name: "airlock-uploader",
   version: VERSION,
   description: "Pushes backups into the drop-zone with a key that can only create.",
