@@ -1,5 +1,6 @@
 /** The parts of the deployment, in the order in which they are proved. */
 import type { Part } from "./claim.ts";
+import { firewall } from "./firewall.ts";
 import { npmPackage } from "./npm-package.ts";
 
-export const PARTS: readonly Part[] = [npmPackage];
+export const PARTS: readonly Part[] = [npmPackage, firewall];
