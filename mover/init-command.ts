@@ -1,8 +1,7 @@
 import { dirname, join, resolve } from "node:path";
-import { mkdir } from "node:fs/promises";
 import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
-import { createFile } from "../shared/files.ts";
+import { createFile, makeFolder } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey } from "../shared/keys.ts";
 import { eventQueuePolicy, moverDropZonePolicy, moverVaultPolicy, queueArnOf } from "../shared/policies.ts";
 import { moverSchema } from "./config.ts";
@@ -30,7 +29,7 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
   // a mistake in the options is told before anything is written; the sample's only flaw may be its missing hosts
   parseConfig(`${text}hosts: { host: { signatures: none } }\n`, io.configFile, moverSchema);
   const key = generateSigningKey();
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await createFile(keyFile, formatSigningKey(key), { mode: 0o600 });
   await createFile(io.configFile, `${text}${HOSTS}`, { mode: 0o640 });
   const queueArn = options.queueUrl === undefined ? null : queueArnOf(options.queueUrl, options.region);

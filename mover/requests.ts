@@ -3,10 +3,10 @@
  * by another file. Only who may write there can ask. Nothing in it has to last: a request that is older than the
  * command that made it waits is not carried out.
  */
-import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { createFile, errorCode } from "../shared/files.ts";
+import { createFile, errorCode, makeFolder } from "../shared/files.ts";
 import { newToken } from "../shared/names.ts";
 
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
@@ -84,7 +84,7 @@ export function openRequestBox(stateFolder: string, now: () => number): RequestB
 /** The command's side. Returns the request's id. */
 export async function submitRequest(stateFolder: string, request: OperatorRequest): Promise<string> {
   const folder = requestFolder(stateFolder);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const id = newToken();
   await createFile(join(folder, `${id}${REQUEST}`), JSON.stringify(request), { mode: 0o600 });
   return id;

@@ -1,5 +1,6 @@
 /** What every role does with files: read a secret, replace or create a file whole. See also `process-lock.ts`. */
 import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { constants, link, open, rename, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -101,6 +102,43 @@ async function writeWhole(
     throw error;
   }
   await syncFolder(folder);
+}
+
+/**
+ * Makes the folder, and what is missing above it, for its owner alone; a power cut does not take it away again. Node's own
+ * `recursive` never returns where the system takes no folders (below /proc) and syncs nothing.
+ * @throws what the system says: of a file in its place, EEXIST; of one above it, ENOTDIR
+ */
+export function makeFolder(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = dirname(folder);
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined) makeFolder(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) === "EEXIST" && isFolder(folder)) return; // another process was faster
+    throw error;
+  }
+  syncFolderNow(parent);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function syncFolderNow(folder: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(folder, "r");
+  } catch (error) {
+    if (errorCode(error) === "EACCES") return; // who may write into a folder and not read it can't ask for this
+    throw error;
+  }
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Makes what was created, renamed or removed in a folder survive a power cut. */

@@ -7,12 +7,12 @@
  * The folder has to be on a local file system (locks over NFS depend on the server). Nothing else in the process may
  * open the file `lock`: closing it would drop the lock, as POSIX has it.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { getSystemErrorMessage } from "node:util";
 import { AirlockError } from "./errors.ts";
-import { errorCode, replaceFile } from "./files.ts";
+import { errorCode, makeFolder, replaceFile } from "./files.ts";
 
 /** SQLite's primary result codes, the low byte of the extended ones. https://sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
@@ -57,7 +57,7 @@ export async function lockFolder(folder: string, pid: number): Promise<ProcessLo
 
 function openDatabase(folder: string, file: string): DatabaseSync {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
     throw unusable(folder, cause);

@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { AirlockError } from "../shared/errors.ts";
+import { makeFolder } from "../shared/files.ts";
 import { OLDER_VERSIONS, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 import { explainSqlite } from "./sqlite-errors.ts";
 
@@ -27,7 +27,7 @@ export function openDatabase(spoolFolder: string): UploaderDatabase {
   const file = join(spoolFolder, "state.db");
   const guard = <Result>(work: () => Result): Result => explainSqlite(file, work);
   const sql = guard(() => {
-    mkdirSync(spoolFolder, { recursive: true, mode: 0o700 });
+    makeFolder(spoolFolder);
     return openFile(file);
   });
   return {

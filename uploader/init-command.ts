@@ -1,11 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
 import { AirlockError } from "../shared/errors.ts";
-import { createFile, readSecretFile } from "../shared/files.ts";
+import { createFile, makeFolder, readSecretFile } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey, parseSigningKey, type SigningKey } from "../shared/keys.ts";
 import { hostPolicy, type Policy } from "../shared/policies.ts";
 import { readUploaderConfig, uploaderSchema, type UploaderConfig } from "./config.ts";
@@ -55,7 +54,7 @@ async function writeConfig(configFile: string, options: InitOptions): Promise<Up
   const text = sampleConfig(valuesOf(options, configFile));
   // Parsed before it is written: a value that is no good is refused by the same rules as in an edited file.
   const config = parseConfig(text, configFile, uploaderSchema);
-  await mkdir(dirname(configFile), { recursive: true });
+  makeFolder(dirname(configFile));
   await createFile(configFile, text, { mode: 0o640 });
   return config;
 }
@@ -102,7 +101,7 @@ async function readExisting(configFile: string, options: InitOptions): Promise<U
 async function makeSigningKey(file: string): Promise<SigningKey> {
   if (existsSync(file)) return parseSigningKey(await readSecretFile(file), file);
   const key = generateSigningKey();
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await createFile(file, formatSigningKey(key), { mode: 0o600 });
   return key;
 }

@@ -1,7 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { open, readdir, rm, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { syncFolder } from "../shared/files.ts";
+import { join } from "node:path";
+import { makeFolder, syncFolder } from "../shared/files.ts";
 
 /** The bodies of what waits: one file each, for their owner alone. */
 export interface SpoolFiles {
@@ -23,9 +22,7 @@ export interface SpoolFile extends AsyncDisposable {
 /** @param spoolFolder what waits lies in its folder `waiting`, which is made where it is not there */
 export function openSpoolFiles(spoolFolder: string): SpoolFiles {
   const folder = join(spoolFolder, "waiting");
-  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) {
-    syncFolderNow(dirname(folder));
-  }
+  makeFolder(folder);
   return {
     folder,
     create: async (id) => {
@@ -43,13 +40,4 @@ export function openSpoolFiles(spoolFolder: string): SpoolFiles {
     remove: (id) => rm(join(folder, id), { force: true }),
     list: () => readdir(folder),
   };
-}
-
-function syncFolderNow(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

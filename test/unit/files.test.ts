@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AirlockError, isAirlockError } from "../../shared/errors.ts";
-import { createFile, readSecretFile, replaceFile } from "../../shared/files.ts";
+import { createFile, makeFolder, readSecretFile, replaceFile } from "../../shared/files.ts";
 
 let folder = "";
 before(async () => {
@@ -116,4 +116,20 @@ test("what fails leaves neither a half file nor the old one changed", async () =
   await assert.rejects(replaceFile(join(inside, "taken"), "new", { mode: 0o600 }));
   await assert.rejects(replaceFile(join(inside, "absent", "file"), "new", { mode: 0o600 }));
   assert.deepEqual(await readdir(inside), ["taken"]);
+});
+
+test("a folder is made with what is missing above it, for its owner alone; one that is there stays as it is", async () => {
+  const inner = join(folder, "new", "newer", "newest");
+  makeFolder(inner);
+  for (const made of [inner, join(folder, "new")]) assert.equal((await stat(made)).mode & 0o777, 0o700);
+  await chmod(inner, 0o755);
+  makeFolder(inner);
+  assert.equal((await stat(inner)).mode & 0o777, 0o755);
+});
+
+test("a folder that can't be made is told at once: in a file, in a file's place, and where the system takes none", async () => {
+  const file = await secretFile("in-the-way", 0o600);
+  assert.throws(() => makeFolder(join(file, "inner", "most")), { code: "ENOTDIR" });
+  assert.throws(() => makeFolder(file), { code: "EEXIST" });
+  assert.throws(() => makeFolder("/proc/airlock/state"), { code: "ENOENT" });
 });
