@@ -13,8 +13,10 @@ export const ENDPOINT_REMEDY =
 const NO_CREDENTIALS_REMEDY =
   "set `credentials` to a profile that ~/.aws/config or ~/.aws/credentials has, or to two key files; docs/credentials.md has all sources";
 
-/** Errors of `connect`: nothing had been sent yet. */
+/** Errors of `connect`: nothing had been sent yet. A connection that stood for a while can end with some of them as well. */
 const NEVER_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_[A-Z]+|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+/** Node's names for calls on a connection that stands. */
+const TRANSFERS: ReadonlySet<string> = new Set(["read", "write", "writev", "shutdown"]);
 /**
  * Why a certificate is not accepted, which is before anything is sent: OpenSSL's verification errors as Node.js names
  * them (https://nodejs.org/api/tls.html#x509-certificate-error-codes), and undici's for a proxy's certificate.
@@ -44,7 +46,7 @@ export function judgeFailure(thrown: unknown): Failure {
     const remedy = "check the address, user and password in HTTPS_PROXY, or name the store in NO_PROXY";
     return { code: "store-unavailable", what: `the proxy lets nothing through (${tunnelStatus})`, remedy };
   }
-  if (NEVER_SENT.test(code)) {
+  if (NEVER_SENT.test(code) && !TRANSFERS.has(syscallOf(thrown))) {
     const remedy = "check `endpoint`, the network, DNS, and HTTPS_PROXY if it is set";
     return { code: "store-unavailable", what: `no connection to the store (${code})`, remedy };
   }
@@ -67,4 +69,11 @@ export function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return "unknown";
   if ("code" in thrown && typeof thrown.code === "string" && /^[A-Z0-9_]{1,64}$/.test(thrown.code)) return thrown.code;
   return thrown.cause === undefined ? thrown.name : codeOf(thrown.cause);
+}
+
+/** The call that failed; empty where Node names none. */
+function syscallOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return "";
+  if ("syscall" in thrown && typeof thrown.syscall === "string") return thrown.syscall;
+  return thrown.cause === undefined ? "" : syscallOf(thrown.cause);
 }

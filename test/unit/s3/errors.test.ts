@@ -118,6 +118,21 @@ const TABLE: readonly [name: string, thrown: unknown, read: Code, repeatable: Co
   ["MetadataTooLarge", answer(400, error("MetadataTooLarge")), "request-invalid", "request-invalid", "request-invalid"],
   ["501", answer(501, error("NotImplemented")), "request-invalid", "request-invalid", "request-invalid"],
   ["416", answer(416, error("InvalidRange")), "request-invalid", "request-invalid", "request-invalid"],
+  // a router that says so once the request is out: TCP gives up, and the connection ends with the router's words
+  [
+    "no way to the host, of a connection that stood",
+    Object.assign(failed("EHOSTUNREACH"), { syscall: "read" }),
+    "store-unavailable",
+    "store-unavailable",
+    "outcome-unknown",
+  ],
+  [
+    "no way to the host",
+    Object.assign(failed("EHOSTUNREACH"), { syscall: "connect" }),
+    "store-unavailable",
+    "store-unavailable",
+    "store-unavailable",
+  ],
   ["connection refused", failed("ECONNREFUSED"), "store-unavailable", "store-unavailable", "store-unavailable"],
   ["no such host", failed("ENOTFOUND"), "store-unavailable", "store-unavailable", "store-unavailable"],
   [
