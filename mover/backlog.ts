@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hasPassed } from "../shared/elapsed.ts";
 import { CODES, type AirlockError, type Code } from "../shared/errors.ts";
 import type { Holds } from "../shared/ledger.ts";
 import { backoffMs, type Timing } from "../shared/retry.ts";
@@ -34,7 +35,9 @@ interface Active {
 interface Failure {
   readonly code: Code;
   readonly failures: number;
-  readonly notBeforeMs: number;
+  /** When it failed last, and how long it waits from then on. */
+  readonly sinceMs: number;
+  readonly waitMs: number;
   /** When this process first saw the version, however often it was tried since. */
   readonly seenAtMs: number;
 }
@@ -48,7 +51,7 @@ export class Backlog {
   readonly #failed = new Map<string, Map<VersionId, Failure>>();
   /** Held, of hosts that have more held than is remembered of each: by a short digest. Forgotten as a whole. */
   readonly #crowd = new Map<number, Code>();
-  #crowdUntilMs = 0;
+  #crowdSinceMs = 0;
   #pass = new HoldCount();
   #holds = new HoldCount();
 
@@ -78,7 +81,7 @@ export class Backlog {
     if (isHeld) this.#pass.add(host, code, id);
     if (this.#active.has(id)) return "busy";
     if (code === undefined) return "start";
-    if (failure !== undefined && this.#timing.now() >= failure.notBeforeMs) return "start";
+    if (failure !== undefined && hasPassed(failure.sinceMs, failure.waitMs, this.#timing.now())) return "start";
     return isHeld ? "held" : "failed";
   }
 
@@ -111,7 +114,7 @@ export class Backlog {
   }
 
   #crowdedOut(id: VersionId): Code | undefined {
-    if (this.#crowd.size > 0 && this.#timing.now() >= this.#crowdUntilMs) this.#crowd.clear();
+    if (this.#crowd.size > 0 && hasPassed(this.#crowdSinceMs, HOLD.capMs, this.#timing.now())) this.#crowd.clear();
     return this.#crowd.get(shortOf(id));
   }
 
@@ -155,7 +158,7 @@ export class Backlog {
     ofHost.delete(id); // moves it to the young end
     if (ofHost.size >= MAX_REMEMBERED_PER_HOST) this.#forgetGone(ofHost);
     if (ofHost.size < MAX_REMEMBERED_PER_HOST) {
-      ofHost.set(id, { code: error.code, failures, notBeforeMs: this.#timing.now() + waitMs, seenAtMs });
+      ofHost.set(id, { code: error.code, failures, sinceMs: this.#timing.now(), waitMs, seenAtMs });
     } else if (held) this.#addToCrowd(id, error.code); // what failed for another reason is merely tried again sooner
     if (held) this.#pass.add(host, error.code, id);
     return { first: failures === 1, waitMs };
@@ -163,13 +166,13 @@ export class Backlog {
 
   /** Whatever is still there is tried again soon after it is due. */
   #forgetGone(ofHost: Map<VersionId, Failure>): void {
-    const beforeMs = this.#timing.now() - GONE_MS;
-    for (const [id, { notBeforeMs }] of ofHost) if (notBeforeMs < beforeMs) ofHost.delete(id);
+    for (const [id, { sinceMs, waitMs }] of ofHost)
+      if (hasPassed(sinceMs, waitMs + GONE_MS, this.#timing.now())) ofHost.delete(id);
   }
 
   #addToCrowd(id: VersionId, code: Code): void {
     if (this.#crowd.size >= MAX_CROWD) this.#crowd.clear();
-    if (this.#crowd.size === 0) this.#crowdUntilMs = this.#timing.now() + HOLD.capMs;
+    if (this.#crowd.size === 0) this.#crowdSinceMs = this.#timing.now();
     this.#crowd.set(shortOf(id), code);
   }
 

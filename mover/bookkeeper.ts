@@ -1,3 +1,4 @@
+import { hasPassed } from "../shared/elapsed.ts";
 import { type AirlockError, toAirlockError } from "../shared/errors.ts";
 import type { Timing } from "../shared/retry.ts";
 import { holdAlerts, type Alerts } from "./alerts.ts";
@@ -76,7 +77,7 @@ export class Bookkeeper {
   #tellFindings(): void {
     const { ledger, backlog, timing, missingAfterMs, halt } = this.#options;
     const nowMs = timing.now();
-    if (!this.#isAllSeen || this.#isTelling || nowMs - this.#lookedAtMs < INTERVAL_MS) return;
+    if (!this.#isAllSeen || this.#isTelling || !hasPassed(this.#lookedAtMs, INTERVAL_MS, nowMs)) return;
     this.#lookedAtMs = nowMs;
     // a large object that is being copied may well be what seems to be missing, or what came while nobody looked
     const movingSinceMs = (host: string): number => backlog.oldestActiveMs(host) ?? Infinity;

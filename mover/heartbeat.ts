@@ -1,5 +1,6 @@
 /** Asks for an address about once a minute while all is well, so that a monitor elsewhere notices when it is not. */
 import type { Courier } from "../shared/courier.ts";
+import { hasPassed } from "../shared/elapsed.ts";
 import { toAirlockError, type Code } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { Timing } from "../shared/retry.ts";
@@ -38,7 +39,8 @@ export class Heartbeat {
   see({ lastSweepAt, sweepFailing, events, objects }: Sign): void {
     const seen = `${lastSweepAt} ${objects}`;
     const nowMs = this.#options.timing.now();
-    if (lastSweepAt === null || sweepFailing || this.#beating !== null || nowMs - this.#lastMs < EVERY_MS) return;
+    if (lastSweepAt === null || sweepFailing || this.#beating !== null) return;
+    if (!hasPassed(this.#lastMs, EVERY_MS, nowMs)) return;
     if (seen === this.#seen && events !== "reachable") return;
     this.#seen = seen;
     this.#lastMs = nowMs;

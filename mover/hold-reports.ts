@@ -1,3 +1,5 @@
+import { hasPassed } from "../shared/elapsed.ts";
+
 /** A flood that changes what is held with every sweep must not become a segment of the ledger with every sweep. */
 const INTERVAL_MS = 60_000;
 
@@ -19,7 +21,7 @@ export class HoldReports {
 
   /** Whether it is to be told now. `isLast`: there will be no later. */
   takeDue(nowMs: number, isLast = false): boolean {
-    if (!this.#isOwed || (!isLast && nowMs - this.#toldAtMs < INTERVAL_MS)) return false;
+    if (!this.#isOwed || (!isLast && !hasPassed(this.#toldAtMs, INTERVAL_MS, nowMs))) return false;
     this.#isOwed = false;
     this.#toldAtMs = nowMs;
     return true;

@@ -4,6 +4,7 @@
  * waits until the message was read, so that systemd knows whose it is. The unit needs `NotifyAccess=all`.
  */
 import { execFile } from "node:child_process";
+import { hasPassed } from "../shared/elapsed.ts";
 import { AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 
@@ -66,7 +67,8 @@ export function connectServiceManager({ env, pid, log }: ServiceManagerOptions):
     alive(status, nowMs) {
       const line = status.slice(0, MAX_STATUS);
       // a watchdog wants a sign twice in its time at least; a status that changes is shown after some seconds
-      const isDue = nowMs - sentMs >= (watchdogMs ?? Infinity) / 3 || (line !== shown && nowMs - sentMs >= STATUS_MS);
+      const isSignDue = watchdogMs !== null && hasPassed(sentMs, watchdogMs / 3, nowMs);
+      const isDue = isSignDue || (line !== shown && hasPassed(sentMs, STATUS_MS, nowMs));
       if (!isDue || waiting > 0) return;
       sentMs = nowMs;
       shown = line;

@@ -1,5 +1,6 @@
 /** Alerts as JSON to the addresses in `alerts.webhook`. Nothing waits for it, and nothing depends on it. */
 import type { Courier } from "../shared/courier.ts";
+import { hasPassed } from "../shared/elapsed.ts";
 import { toAirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { printable, shorten } from "../shared/printable.ts";
@@ -80,9 +81,9 @@ export class Webhook implements Alerts {
     const nowMs = this.#options.timing.now();
     let waitMs = Infinity;
     for (const letter of this.#waiting.values()) {
-      const untilMs = (this.#told.get(letter.id) ?? -Infinity) + QUIET_MS;
-      if (untilMs <= nowMs) return { letter, waitMs: 0 };
-      waitMs = Math.min(waitMs, untilMs - nowMs);
+      const toldMs = this.#told.get(letter.id) ?? -Infinity;
+      if (hasPassed(toldMs, QUIET_MS, nowMs)) return { letter, waitMs: 0 };
+      waitMs = Math.min(waitMs, toldMs + QUIET_MS - nowMs);
     }
     return { letter: null, waitMs };
   }

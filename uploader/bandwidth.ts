@@ -10,8 +10,11 @@ export function limitBandwidth(
 ): (sizeBytes: number, signal: AbortSignal) => Promise<void> {
   /** When all that has passed would have been sent at exactly the rate. */
   let paidUntilMs = 0;
+  let before = -Infinity;
   return async (sizeBytes, signal) => {
     const now = timing.now();
+    if (now < before) paidUntilMs -= before - now; // the clock was set back
+    before = now;
     paidUntilMs = Math.max(paidUntilMs, now - BURST_MS) + (sizeBytes / bytesPerSecond) * 1000;
     if (paidUntilMs > now) await timing.sleep(paidUntilMs - now, signal);
   };

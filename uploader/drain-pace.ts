@@ -1,3 +1,4 @@
+import { hasPassed } from "../shared/elapsed.ts";
 import { backoffMs, type Backoff, type Timing } from "../shared/retry.ts";
 
 /** For all objects, after a failure that another object would meet as well; forgotten with the first success. */
@@ -11,8 +12,10 @@ const LOOK_EVERY_MS = 5_000;
 
 interface Trouble {
   readonly failures: number;
-  /** Epoch milliseconds; Infinity: never again here. */
-  readonly retryAtMs: number;
+  /** Epoch milliseconds. */
+  readonly sinceMs: number;
+  /** Infinity: never again here. */
+  readonly waitMs: number;
 }
 
 /** When what is to be tried again. All waits have a cap and jitter. */
@@ -36,43 +39,43 @@ export interface Pace {
 export function createPace(timing: Timing): Pace {
   const troubles = new Map<string, Trouble>();
   let pauses = 0;
-  let pausedUntilMs = -Infinity;
+  let paused = { sinceMs: -Infinity, waitMs: 0 };
 
+  const isPaused = (): boolean => !hasPassed(paused.sinceMs, paused.waitMs, timing.now());
+  const isDue = ({ sinceMs, waitMs }: Trouble): boolean =>
+    waitMs !== Infinity && hasPassed(sinceMs, waitMs, timing.now());
   const pause = (): void => {
     // those under way when a pause begins fail for the same reason
-    if (timing.now() < pausedUntilMs) return;
+    if (isPaused()) return;
     pauses++;
-    pausedUntilMs = timing.now() + backoffMs(pauses, STORE_BACKOFF, timing.random);
+    paused = { sinceMs: timing.now(), waitMs: backoffMs(pauses, STORE_BACKOFF, timing.random) };
   };
   return {
-    isPaused: () => timing.now() < pausedUntilMs,
-    listLater() {
-      const now = timing.now();
-      return new Set([...troubles].filter(([, { retryAtMs }]) => retryAtMs > now).map(([id]) => id));
-    },
-    hasRetries: () => troubles.values().some(({ retryAtMs }) => retryAtMs !== Infinity),
+    isPaused,
+    listLater: () => new Set([...troubles].filter(([, trouble]) => !isDue(trouble)).map(([id]) => id)),
+    hasRetries: () => troubles.values().some(({ waitMs }) => waitMs !== Infinity),
     untilNextMs() {
       const now = timing.now();
-      const retries = [...troubles.values()].map(({ retryAtMs }) => retryAtMs).filter((atMs) => atMs > now);
+      const retries = [...troubles.values()].filter((one) => !isDue(one)).map((one) => one.sinceMs + one.waitMs);
+      const pausedUntilMs = isPaused() ? paused.sinceMs + paused.waitMs : -Infinity;
       return Math.max(Math.min(now + LOOK_EVERY_MS, ...retries), pausedUntilMs) - now;
     },
     succeeded(id) {
       pauses = 0;
-      pausedUntilMs = -Infinity;
+      paused = { sinceMs: -Infinity, waitMs: 0 };
       troubles.delete(id);
     },
     failed(id, kind) {
       const failures = (troubles.get(id)?.failures ?? 0) + 1;
       const rarelyMs = kind === "never" ? Infinity : RARELY_MS * (0.5 + timing.random() / 2);
       const waitMs = kind === "transient" ? backoffMs(failures, OBJECT_BACKOFF, timing.random) : rarelyMs;
-      troubles.set(id, { failures, retryAtMs: timing.now() + waitMs });
+      troubles.set(id, { failures, sinceMs: timing.now(), waitMs });
       if (kind === "transient") pause();
       return { failures, waitMs };
     },
     pause,
     forgetDue(except) {
-      const now = timing.now();
-      for (const [id, { retryAtMs }] of troubles) if (retryAtMs <= now && !except.has(id)) troubles.delete(id);
+      for (const [id, trouble] of troubles) if (isDue(trouble) && !except.has(id)) troubles.delete(id);
     },
   };
 }

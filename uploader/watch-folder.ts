@@ -1,6 +1,7 @@
 import { constants, createReadStream, lstatSync, type BigIntStats } from "node:fs";
 import { open, opendir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { hasPassed } from "../shared/elapsed.ts";
 import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
 import { backoffMs } from "../shared/retry.ts";
@@ -48,7 +49,7 @@ export function watchFolder(set: string, { folder, after, settleMs }: WatchSet, 
   const { sets, context } = runner;
   const { timing } = context;
   const observed = new Map<string, Observed>();
-  const troubled = new Map<string, { failures: number; untilMs: number }>();
+  const troubled = new Map<string, { readonly failures: number; readonly sinceMs: number; readonly waitMs: number }>();
   let looks = 0;
 
   const isTaken = (file: FileIdentity): boolean => {
@@ -62,14 +63,17 @@ export function watchFolder(set: string, { folder, after, settleMs }: WatchSet, 
     const now = timing.now();
     const former = observed.get(file);
     if (former?.identity !== identity && isTaken({ file, identity })) return null;
-    if ((troubled.get(file)?.untilMs ?? 0) > now) return null;
+    const trouble = troubled.get(file);
+    if (trouble !== undefined && !hasPassed(trouble.sinceMs, trouble.waitMs, now)) return null;
     if (former === undefined && observed.size >= MAX_OBSERVED) return "no-room";
-    if (former?.identity !== identity) {
+    // seen for the first time, as far as a clock that was set back can tell
+    if (former?.identity !== identity || now < former.sinceMs) {
       observed.set(file, { identity, sinceMs: now, look: looks });
       return "unsettled";
     }
     former.look = looks;
-    const isSettled = now - former.sinceMs >= settleMs && now - Number(info.mtimeMs) >= settleMs;
+    // a time of modification that lies ahead says nothing: that it was seen to stay as it is has to do
+    const isSettled = now - former.sinceMs >= settleMs && hasPassed(Number(info.mtimeMs), settleMs, now);
     return isSettled ? "settled" : "unsettled";
   };
 
@@ -94,10 +98,10 @@ export function watchFolder(set: string, { folder, after, settleMs }: WatchSet, 
     },
     postpone({ file }) {
       const failures = (troubled.get(file)?.failures ?? 0) + 1;
-      const untilMs = timing.now() + TROUBLE_BACKOFF.baseMs / 2 + backoffMs(failures, TROUBLE_BACKOFF, timing.random);
+      const waitMs = TROUBLE_BACKOFF.baseMs / 2 + backoffMs(failures, TROUBLE_BACKOFF, timing.random);
       for (const [other, trouble] of troubled)
-        if (trouble.untilMs < timing.now() - TROUBLE_BACKOFF.capMs) troubled.delete(other);
-      if (troubled.size < MAX_OBSERVED) troubled.set(file, { failures, untilMs });
+        if (hasPassed(trouble.sinceMs, trouble.waitMs + TROUBLE_BACKOFF.capMs, timing.now())) troubled.delete(other);
+      if (troubled.size < MAX_OBSERVED) troubled.set(file, { failures, sinceMs: timing.now(), waitMs });
     },
     async forgetGone(signal) {
       let last = "";

@@ -104,3 +104,13 @@ test("the oldest move under way is told by host", () => {
   backlog.left(versionOf("web1/a"), "web1");
   assert.equal(backlog.oldestActiveMs("web1"), START_MS + 1000);
 });
+
+test("what failed just before the clock was set back a day is not put off for a day", () => {
+  for (const error of [LATER, HELD]) {
+    const { backlog, clock } = backlogAt();
+    assert.equal(pass(backlog, ["web1/a"], error), 1);
+    assert.equal(pass(backlog, ["web1/a"], error), 0);
+    clock.nowMs -= DAY;
+    assert.equal(pass(backlog, ["web1/a"], error), 1);
+  }
+});

@@ -51,6 +51,19 @@ describe("the service manager", { concurrency: 2 }, () => {
     );
   });
 
+  test("gets its sign of life also when the clock is set back a day", async () => {
+    await using socket = await listenForNotifications();
+    const env = { PATH, NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: "60000000", WATCHDOG_PID: "77" };
+    const manager = connectServiceManager({ env, pid: 77, log: silentLog });
+    for (const nowMs of [86_400_000, 1000]) {
+      manager.alive("quiet", nowMs);
+      await manager.close();
+    }
+    manager.stopping();
+    await socket.received(/STOPPING/);
+    assert.equal(socket.messages.filter((message) => message.includes("WATCHDOG=1")).length, 2);
+  });
+
   test("a watchdog that is another process's gets no signs of life from this one", async () => {
     await using socket = await listenForNotifications();
     const env = { PATH, NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: "60000000", WATCHDOG_PID: "78" };

@@ -100,6 +100,17 @@ describe("a webhook", () => {
     await webhook.close(forever);
   });
 
+  test("tells at once what comes after the clock was set back a day", async () => {
+    const { webhook, raise, sent, pass } = begin();
+    raise(webhook);
+    await settle(() => sent.length === 1);
+    pass(-24 * 60 * MINUTE);
+    raise(webhook);
+    await settle(() => sent.length === 2);
+    assert.ok((sent[1]?.atMs ?? 0) < (sent[0]?.atMs ?? 0) - 23 * 60 * MINUTE, "and not a day later");
+    await webhook.close(forever);
+  });
+
   test("what is raised while a message is on its way is one message more", async () => {
     const { webhook, raise, sent, state } = begin();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -198,7 +209,7 @@ describe("a heartbeat", () => {
         pass(1000);
       }
     };
-    return { state, live, logged };
+    return { state, live, logged, pass };
   }
   const sweeping = (second: number) => ({ ...WELL, lastSweepAt: new Date(second * 1000).toISOString() });
 
@@ -206,6 +217,14 @@ describe("a heartbeat", () => {
     const { state, live } = beats();
     await live(300, sweeping);
     assert.equal(state.beats, 5);
+  });
+
+  test("goes on when the clock is set back a day", async () => {
+    const { state, live, pass } = beats();
+    await live(60, sweeping);
+    pass(-24 * 60 * MINUTE);
+    await live(300, (second) => sweeping(second + 60));
+    assert.equal(state.beats, 6);
   });
 
   test("stops when sweeps stand still or fail, whatever else goes on, and before the first", async () => {

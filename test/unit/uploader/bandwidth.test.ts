@@ -102,6 +102,16 @@ describe("limitBandwidth", () => {
     assert.ok(time.ms - from >= 1_700, `${time.ms - from} ms`);
   });
 
+  it("goes on at its rate when the clock is set back a day", async () => {
+    const time = new VirtualTime();
+    const pass = limitBandwidth(RATE, time);
+    await time.runUntilDone(pass(100_000, signal));
+    time.ms -= 86_400_000;
+    const from = time.ms;
+    await time.runUntilDone(pass(1_000_000, signal));
+    assert.ok(time.ms - from >= 700 && time.ms - from <= 1_300, `${time.ms - from} ms`);
+  });
+
   it("lets go of whoever is aborted while it waits", async () => {
     const stop = new AbortController();
     const pass = limitBandwidth(1, realTiming);

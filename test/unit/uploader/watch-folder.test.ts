@@ -101,10 +101,19 @@ describe("a watched folder", () => {
     assert.deepEqual(await look(), ["a.log"]);
   });
 
-  it("leaves a file that claims to be from the future until it is not", async () => {
-    put("a.log", "x", scene.nowMs + 3_600_000);
-    assert.deepEqual(await lookTwice(), []);
-    scene.nowMs += 3_600_000;
+  it("takes a file that claims to be from the future: whoever's clock was wrong has no backup otherwise", async () => {
+    put("a.log", "x", scene.nowMs + 365 * 86_400_000);
+    assert.deepEqual(await look(), []);
+    scene.nowMs += SETTLE_MS;
+    assert.deepEqual(await look(), ["a.log"]);
+  });
+
+  it("watches a file anew, and no longer, when the clock is set back a day meanwhile", async () => {
+    put("a.log", "x");
+    assert.deepEqual(await look(), []);
+    scene.nowMs -= 86_400_000;
+    assert.deepEqual(await look(), [], "nobody knows how long that was");
+    scene.nowMs += SETTLE_MS;
     assert.deepEqual(await look(), ["a.log"]);
   });
 
