@@ -48,8 +48,6 @@ interface Draining {
   readonly pace: Pace;
   readonly underWay: Set<string>;
   readonly failed: Set<string>;
-  /** Claims that could not be given back. */
-  readonly held: WaitingObject[];
   published: number;
   /** Aborted whenever a worker is done with an object; then there is another one. */
   changed: AbortController;
@@ -66,7 +64,6 @@ export async function drainSpool(options: DrainOptions): Promise<Drained> {
     pace: createPace(context.timing),
     underWay: new Set(),
     failed: new Set(),
-    held: [],
     published: 0,
     changed: new AbortController(),
   };
@@ -102,9 +99,8 @@ async function next(draining: Draining): Promise<WaitingObject | null> {
 }
 
 /** A state that can't be used for the moment is an outage like any other. */
-function tryClaim({ options, context, pace, underWay, held }: Draining): WaitingObject | null {
+function tryClaim({ options, context, pace, underWay }: Draining): WaitingObject | null {
   try {
-    for (let object = held.pop(); object !== undefined; object = held.pop()) giveBack(object, options.spool, held);
     const later = pace.listLater();
     const object = options.spool.claimNext(later);
     if (object !== null) underWay.add(object.id);
@@ -116,15 +112,6 @@ function tryClaim({ options, context, pace, underWay, held }: Draining): Waiting
     context.log.failure("spool-held", error, { host: context.host });
     pace.pause();
     return null;
-  }
-}
-
-function giveBack(object: WaitingObject, spool: Spool, held: WaitingObject[]): void {
-  try {
-    spool.unclaim(object);
-  } catch (error) {
-    held.push(object);
-    throw error;
   }
 }
 
@@ -157,20 +144,12 @@ async function attempt(object: WaitingObject, draining: Draining): Promise<void>
   }
 }
 
-async function tryPublish(
-  object: WaitingObject,
-  { options, context, held }: Draining,
-): Promise<Published | AirlockError> {
+async function tryPublish(object: WaitingObject, { options, context }: Draining): Promise<Published | AirlockError> {
   try {
     return await publishWaiting(object, options.spool, context, options.alongside);
   } catch (thrown) {
-    const error = toAirlockError(thrown);
-    try {
-      giveBack(object, options.spool, held);
-    } catch (cause) {
-      context.log.failure("spool-held", toAirlockError(cause), { host: context.host, id: object.id });
-    }
-    return error;
+    options.spool.unclaim(object);
+    return toAirlockError(thrown);
   }
 }
 

@@ -58,6 +58,7 @@ export interface Spool {
   claimNext(except?: ReadonlySet<string>): WaitingObject | null;
   /** null when it does not wait any more, or when a living process has it, be it this one. */
   claim(id: string): WaitingObject | null;
+  /** Never throws: where the state can't be written, the claim goes before the next one is made. */
   unclaim(object: WaitingObject): void;
   usage(): SpoolUsage;
   /** Clears away what processes that ended left behind: what never became whole, what has been published. */
@@ -90,7 +91,16 @@ export function openSpool(options: SpoolOptions, files = openSpoolFiles(options.
   const table = openWaitingTable({ database: state.database, bucket, host, owner });
   /** Rows that this process could not clear away when it gave their writing up. */
   const abandoned = new Set<string>();
+  /** Claims that this process has given up and whose rows could not be written: a full disk, for instance. */
+  const owed = new Set<string>();
   let unclaimed = new AbortController();
+
+  const giveBack = (): void => {
+    for (const id of owed) {
+      table.unclaim(id);
+      owed.delete(id);
+    }
+  };
 
   const clear = async (id: string): Promise<void> => {
     await files.remove(id);
@@ -119,10 +129,18 @@ export function openSpool(options: SpoolOptions, files = openSpoolFiles(options.
   return {
     store: (source, note, context) =>
       storeInSpool(source, note, { table, files, limitBytes, abandoned, removeLeftovers, discard }, context),
-    claimNext: (except = new Set()) => table.claimNext(except),
+    claimNext(except = new Set()) {
+      giveBack();
+      return table.claimNext(except);
+    },
     claim: (id) => table.claim(id),
     unclaim({ id }) {
-      table.unclaim(id);
+      owed.add(id);
+      try {
+        giveBack();
+      } catch (error) {
+        log.failure("spool-held", toAirlockError(error), { host, id });
+      }
       const former = unclaimed;
       unclaimed = new AbortController();
       former.abort();

@@ -90,6 +90,19 @@ describe("a spool", () => {
     assert.equal(process.spool.unclaimed.aborted, false);
   });
 
+  it("gives a claim back as soon as the state can be written again", async () => {
+    using here = scene.open(store);
+    using there = scene.open(store, { owner: OTHER });
+    const object = await here.store(sourceOf(bytesOf(1)));
+    here.state.database.sql.exec("PRAGMA query_only = ON");
+    here.spool.unclaim(object);
+    assert.ok(scene.events.includes("spool-held"));
+    here.state.database.sql.exec("PRAGMA query_only = OFF");
+    assert.equal(there.spool.claimNext(), null);
+    assert.equal(here.spool.claimNext()?.id, object.id, "and not when this process ends");
+    assert.equal(there.spool.claimNext(), null, "it is given back once");
+  });
+
   it("says how much waits, and since when", async () => {
     using process = scene.open(store, { limitBytes: 7 * MIB });
     assert.deepEqual(process.spool.usage(), { objects: 0, bytes: 0, oldestAt: null, limitBytes: 7 * MIB });
