@@ -5,10 +5,10 @@ import { drainSpool } from "./drain.ts";
 import { keepChecking } from "./keep-checking.ts";
 import type { Runner } from "./open-runner.ts";
 import { isOverdue, LOOK_AT_CLOCK_MS, planNext } from "./plan.ts";
-import { reportDelayed, reportFailure, reportHeld, reportLeft, reportStored } from "./report-runs.ts";
-import { collectLog } from "./run-log.ts";
+import { isSetAtWork, reportDelayed, reportHeld, reportLeft, reportStored } from "./report-runs.ts";
 import { runSet } from "./run-set.ts";
 import type { CommandSet, PathsSet, Schedule, WatchSet } from "./set-config.ts";
+import { tellNotBegun } from "./tell-not-begun.ts";
 import { takeRound } from "./take-settled.ts";
 import { watchFolder } from "./watch-folder.ts";
 
@@ -104,33 +104,37 @@ async function keepSchedule(
   const { runner, signal, queue } = agent;
   const { timing } = runner.context;
   let isFirst = true;
+  const tell = tellNotBegun(set, runner);
   while (!signal.aborted) {
     const due = await waitUntilDue(set, schedule, isFirst, agent);
     isFirst = false;
     await queue.add(async () => {
-      if (!signal.aborted) await runPlanned(set, config, due, agent);
+      if (!signal.aborted) tell(await runPlanned(set, config, due, agent));
     });
     // a run leaves no plan behind, unless it is to be made again
     if (runner.sets.readPlan(set)?.due.getTime() === due.getTime()) await timing.sleep(TROUBLE_MS, signal);
   }
 }
 
+/** @returns why it came to nothing */
 async function runPlanned(
   set: string,
   config: CommandSet | PathsSet,
   planned: Date,
   { runner, signal }: Agent,
-): Promise<void> {
+): Promise<AirlockError | null> {
   try {
     const { id, stored } = await runSet(set, config, runner, { signal, planned });
     if (stored.kind === "waiting") runner.spool.unclaim(stored);
     else reportStored(id, stored.published, runner);
+    return null;
   } catch (thrown) {
     const error = toAirlockError(thrown);
-    if (error.code !== "locked") return; // reported where it happened
+    if (!isSetAtWork(error, set)) return error;
     // somebody runs it by hand at this very time
     runner.context.log.failure("run-failed", error, { host: runner.config.host, set });
     runner.sets.forgetPlan(set);
+    return null;
   }
 }
 
@@ -162,6 +166,7 @@ async function waitUntilDue(set: string, schedule: Schedule, isFirst: boolean, a
 async function keepWatching(set: string, config: WatchSet, { runner, signal, queue }: Agent): Promise<void> {
   const { timing } = runner.context;
   const watched = watchFolder(set, config, runner);
+  const tell = tellNotBegun(set, runner);
   let forgetAtMs = timing.now();
   for (let failures = 0; ;) {
     const began = performance.now();
@@ -179,7 +184,7 @@ async function keepWatching(set: string, config: WatchSet, { runner, signal, que
       const error = toAirlockError(thrown);
       if (signal.aborted) throw error;
       failures++;
-      if (error.code === "source-unreadable" && failures === 1) reportUnreadable(set, error, runner);
+      tell(error);
     }
     if (timing.now() >= forgetAtMs) {
       await watched.forgetGone(signal);
@@ -189,14 +194,6 @@ async function keepWatching(set: string, config: WatchSet, { runner, signal, que
     const pauseMs = Math.min(HOUR_MS, config.settleMs * 2 ** Math.min(failures, 20));
     await timing.sleep(Math.max(pauseMs, lookingMs), signal);
   }
-}
-
-function reportUnreadable(set: string, error: AirlockError, runner: Runner): void {
-  const { context, config } = runner;
-  const startedAt = new Date(context.timing.now());
-  const runLog = collectLog(context.log, () => context.timing.now());
-  runLog.log.failure("run-failed", error, { host: config.host, set });
-  reportFailure({ set, error, startedAt, tail: runLog.tail() }, runner);
 }
 
 async function keepTidy({ runner, signal }: Agent): Promise<void> {

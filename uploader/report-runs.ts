@@ -9,6 +9,28 @@ import { identityOf, pathOf } from "./watched-file.ts";
 
 const LEFT_AT_ONCE = 100;
 
+/** Errors that have been told; who meets one further up need not tell it again. */
+const told = new WeakSet<AirlockError>();
+
+/** What nobody was told of yet, and somebody should be: neither how a program is ended nor that a set is at work already. */
+export function isUntold(error: AirlockError, set: string): boolean {
+  return !told.has(error) && error.code !== "interrupted" && !isSetAtWork(error, set);
+}
+
+/** That the state is locked has the same code and another subject. */
+export function isSetAtWork(error: AirlockError, set: string): boolean {
+  return error.code === "locked" && error.subject === set;
+}
+
+/** A run that could not even be begun. */
+export function reportNotBegun(set: string, error: AirlockError, runner: Runner): void {
+  const { log, host, timing } = runner.context;
+  const startedAt = new Date(timing.now());
+  const runLog = collectLog(log, () => timing.now());
+  runLog.log.failure("run-failed", error, { host, set });
+  reportFailure({ set, error, startedAt, tail: runLog.tail() }, runner);
+}
+
 /** A run that has come to nothing: remembered for `status`, and told. */
 export function reportFailure(
   run: { readonly set: string; readonly error: AirlockError; readonly startedAt: Date; readonly tail: string },
@@ -18,6 +40,7 @@ export function reportFailure(
   const { set, error, startedAt, tail } = run;
   const endedAt = new Date(context.timing.now());
   const { code, message } = error;
+  told.add(error);
   try {
     sets.noteFailure(set, { at: endedAt, code, message });
   } catch (thrown) {

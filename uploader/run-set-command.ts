@@ -8,7 +8,7 @@ import { readUploaderConfig, type UploaderConfig } from "./config.ts";
 import { openRunner, type Runner } from "./open-runner.ts";
 import type { Published, UploadSource } from "./publish-context.ts";
 import { publishWaiting } from "./publish-waiting.ts";
-import { reportFailure, reportLeft, reportStored } from "./report-runs.ts";
+import { isUntold, reportFailure, reportLeft, reportNotBegun, reportStored } from "./report-runs.ts";
 import { runSet, type RunMade } from "./run-set.ts";
 import type { SetConfig } from "./set-config.ts";
 import type { WaitingObject } from "./spool.ts";
@@ -34,7 +34,9 @@ export async function runRunSet(set: string, io: Io, owner: string, timing: Timi
     const stored = await runOnce(set, setConfig, runner, io, show);
     const left = await publishLeft(runner, show);
     printStored(set, setConfig, stored, left, io);
-  } catch (error) {
+  } catch (thrown) {
+    const error = toAirlockError(thrown);
+    if (isUntold(error, set)) reportNotBegun(set, error, runner);
     for (const say of held) say();
     throw error;
   } finally {

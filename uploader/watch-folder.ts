@@ -6,8 +6,7 @@ import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.t
 import { errorCode } from "../shared/files.ts";
 import { backoffMs } from "../shared/retry.ts";
 import type { Runner } from "./open-runner.ts";
-import { removeFile, reportFailure } from "./report-runs.ts";
-import { collectLog } from "./run-log.ts";
+import { removeFile, reportNotBegun } from "./report-runs.ts";
 import { runInput, type RunMade, type RunOptions } from "./run-set.ts";
 import type { WatchSet } from "./set-config.ts";
 import type { FileIdentity } from "./set-state.ts";
@@ -155,10 +154,7 @@ export async function takeFile(
   const path = pathOf(folder, file.file);
   await using handle = await openFile(path, folder, file.file).catch((thrown: unknown) => {
     const error = toAirlockError(thrown);
-    const startedAt = new Date(runner.context.timing.now());
-    const runLog = collectLog(runner.context.log, () => runner.context.timing.now());
-    runLog.log.failure("run-failed", error, { host: runner.config.host, set });
-    reportFailure({ set, error, startedAt, tail: runLog.tail() }, runner);
+    reportNotBegun(set, error, runner);
     throw error;
   });
   if (handle === null) return null;
