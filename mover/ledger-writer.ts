@@ -3,6 +3,7 @@ import type { SigningKey } from "../shared/keys.ts";
 import {
   buildSegment,
   formatEntry,
+  MAX_LINE_BYTES,
   MAX_SEGMENT_BYTES,
   MAX_SEGMENT_ENTRIES,
   segmentDigest,
@@ -17,11 +18,12 @@ import type { Ledgers } from "../shared/s3/ledger-store.ts";
 import type { CheckpointStore, LedgerStore } from "../shared/stores.ts";
 import { Books } from "./books.ts";
 import { formatCheckpoint, type BooksOrigin } from "./checkpoint.ts";
+import { fitHolds } from "./fit-holds.ts";
 import { readTail, type Tail } from "./ledger-tail.ts";
 import type { Share } from "./share.ts";
 
-/** Room for the header, the holds and the signature below {@link MAX_SEGMENT_BYTES}. */
-const FRAME_BYTES = 128 * 1024;
+/** Room for the header and the signature below {@link MAX_SEGMENT_BYTES}. */
+const FRAME_BYTES = 4 * 1024;
 /** What folding an entry can add to it: a handful of findings. */
 const FINDINGS_BYTES = 4 * 1024;
 const CHECKPOINT_EVERY = 10_000;
@@ -50,6 +52,8 @@ export interface LedgerWriterOptions {
 
 interface Waiting {
   readonly entry: NewEntry;
+  /** Its line's, with all that may be added to it. */
+  readonly atMostBytes: number;
   readonly written: (entry: NewEntry) => void;
   readonly failed: (error: unknown) => void;
 }
@@ -94,12 +98,14 @@ export class LedgerWriter {
 
   /**
    * Resolves with the entry as it was written, when it is in the vault; rejects when it is not known to be, and then
-   * nothing may be released.
+   * nothing may be released. An entry that no reader would take is refused by itself (`object-unreadable`).
    */
   append(entry: NewEntry): Promise<NewEntry> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
+    const atMostBytes = Buffer.byteLength(formatEntry({ index: Number.MAX_SAFE_INTEGER, ...entry })) + FINDINGS_BYTES;
+    if (atMostBytes > MAX_LINE_BYTES) return Promise.reject(tooLong(entry));
     return new Promise((written, failed) => {
-      this.#waiting.push({ entry, written, failed });
+      this.#waiting.push({ entry, atMostBytes, written, failed });
       this.#start();
     });
   }
@@ -123,9 +129,9 @@ export class LedgerWriter {
   async #drain(): Promise<void> {
     await Promise.resolve(); // let what was appended in the same turn come along
     while (this.#broken === null && (this.#waiting.length > 0 || this.#holds !== null)) {
-      const { batch, folded, lines } = this.#nextBatch();
-      const holds = this.#holds;
+      const holds = this.#holds === null ? null : fitHolds(this.#holds);
       this.#holds = null;
+      const { batch, folded, lines } = this.#nextBatch(holds);
       if (holds !== null) this.books.holds = holds;
       try {
         await this.#write(lines, holds);
@@ -142,13 +148,12 @@ export class LedgerWriter {
   }
 
   /** Folds exactly what goes into the segment, so that the books are at every segment what start-up would make of it. */
-  #nextBatch(): { batch: Waiting[]; folded: NewEntry[]; lines: string[] } {
+  #nextBatch(holds: Holds | null): { batch: Waiting[]; folded: NewEntry[]; lines: string[] } {
     const lines: string[] = [];
     const folded: NewEntry[] = [];
-    let sizeBytes = FRAME_BYTES;
+    let sizeBytes = FRAME_BYTES + (holds === null ? 0 : Buffer.byteLength(JSON.stringify({ holds })));
     let index = this.#head?.index ?? 0;
-    for (const { entry } of this.#waiting) {
-      const atMostBytes = Buffer.byteLength(formatEntry({ index: index + 1, ...entry })) + FINDINGS_BYTES;
+    for (const { entry, atMostBytes } of this.#waiting) {
       if (lines.length === MAX_SEGMENT_ENTRIES || sizeBytes + atMostBytes > MAX_SEGMENT_BYTES) break;
       const final = this.books.fold(entry);
       const line = formatEntry({ index: index + 1, ...final });
@@ -240,4 +245,12 @@ export class LedgerWriter {
         "stop the other mover of this name, or give this one another `id`; then look at the segment with `airlock verify`",
     });
   }
+}
+
+/** What a store says of an object has no bound that all stores keep to. */
+function tooLong({ source }: NewEntry): AirlockError {
+  return new AirlockError("object-unreadable", "what is to be recorded of it does not fit into the ledger", {
+    ...(source === null ? {} : { subject: source.key }),
+    remedy: "look at its tags in the drop-zone, and upload it with fewer or shorter ones; or discard it",
+  });
 }

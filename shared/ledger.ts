@@ -10,8 +10,11 @@ import { statementSchema } from "./statement.ts";
 
 export const MAX_SEGMENT_ENTRIES = 1000;
 export const MAX_SEGMENT_BYTES = 1024 * 1024;
-/** One entry's share of the above at most: key, statement and tags are all bounded. */
-const MAX_LINE_BYTES = 64 * 1024;
+/** One entry's share of the above at most, and any other line's but that of the holds. */
+export const MAX_LINE_BYTES = 64 * 1024;
+/** Of the line that counts what is held, by host. */
+export const MAX_HOLDS_LINE_BYTES = 512 * 1024;
+const HOLDS_LINE = '{"holds"';
 
 const hexSha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const keyId = z.string().regex(/^[0-9a-f]{16}$/);
@@ -166,7 +169,9 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   const starts: number[] = [];
   for (let start = 0; start < buffer.length;) {
     const end = buffer.indexOf(0x0a, start);
-    if (end - start > MAX_LINE_BYTES) fail(`line ${lines.length + 1} is longer than ${MAX_LINE_BYTES} bytes`);
+    const isHolds = buffer.toString("latin1", start, start + HOLDS_LINE.length) === HOLDS_LINE;
+    const maxBytes = isHolds ? MAX_HOLDS_LINE_BYTES : MAX_LINE_BYTES;
+    if (end - start > maxBytes) fail(`line ${lines.length + 1} is longer than ${maxBytes} bytes`);
     starts.push(start);
     lines.push(buffer.toString("utf8", start, end));
     if (lines.length > MAX_SEGMENT_ENTRIES + 3) fail(`it has more than ${MAX_SEGMENT_ENTRIES} entries`);
@@ -195,7 +200,7 @@ export function parseSegment(bytes: Uint8Array, mover: string, segment: number):
   if (lines[last] !== JSON.stringify({ signature: bytesOfSignature.toString("base64"), key: seal.key })) {
     fail(`line ${last + 1}: it is not the one form that a signature's line has`);
   }
-  const withHolds = last > 1 && (lines[last - 1] ?? "").startsWith('{"holds"');
+  const withHolds = last > 1 && (lines[last - 1] ?? "").startsWith(HOLDS_LINE);
   const holds = withHolds ? read(holdsSchema, last - 1).holds : null;
   const entries: Entry[] = [];
   for (let number = 1; number < (withHolds ? last - 1 : last); number++) {

@@ -143,3 +143,60 @@ test("a hole among the segments is not continued over", async () => {
     (error) => isAirlockError(error, "ledger-corrupt") && error.message.includes("segment 2"),
   );
 });
+
+function tagged(name: string, count: number, length: number): NewEntry {
+  const tags = Array.from({ length: count }, (_, index) => ({ key: `${index}`, value: "x".repeat(length) }));
+  const plain = entry(name);
+  assert.ok(plain.source !== null);
+  return { ...plain, source: { ...plain.source, tags } };
+}
+
+for (const [what, length] of [
+  ["a reader takes", 2000],
+  ["a segment holds", 40_000],
+] as const) {
+  test(`an entry that is longer than ${what} is refused by itself: others are recorded, and the ledger can be read again`, async () => {
+    const store = new MemoryLedger();
+    const writer = await open(store);
+    const appends = await Promise.allSettled([
+      writer.append(entry("before")),
+      writer.append(tagged("long", 50, length)),
+      writer.append(entry("after")),
+    ]);
+    assert.deepEqual(
+      appends.map(({ status }) => status),
+      ["fulfilled", "rejected", "fulfilled"],
+    );
+    const [, refused] = appends;
+    assert.ok(refused.status === "rejected" && isAirlockError(refused.reason, "object-unreadable"));
+    assert.deepEqual(keysIn(store), ["before", "after"]);
+    const again = await open(store);
+    await again.append(entry("later"));
+    assert.deepEqual(keysIn(store), ["before", "after", "later"]);
+  });
+}
+
+test("what is held of more hosts than fit is told as a sum, and the ledger can be read again", async () => {
+  const store = new MemoryLedger();
+  const writer = await open(store);
+  const reasons = { "quota-bytes": 1, "signature-invalid": 2 };
+  const hosts = Array.from(
+    { length: 20_000 },
+    (_, index) => [`host-${String(index).padStart(6, "0")}`, reasons] as const,
+  );
+  writer.reportHolds({ "*": { "host-unknown": 7 }, ...Object.fromEntries(hosts) });
+  await writer.settled();
+  const bytes = store.segments.get(1) ?? Buffer.alloc(0);
+  assert.ok(bytes.length <= 1024 * 1024);
+  const { holds } = parseSegment(bytes, "m", 1);
+  const sum = new Map<string, number>();
+  for (const counts of Object.values(holds ?? {}))
+    for (const [reason, count] of Object.entries(counts)) sum.set(reason, (sum.get(reason) ?? 0) + count);
+  assert.deepEqual(Object.fromEntries(sum), {
+    "host-unknown": 7,
+    "quota-bytes": 20_000,
+    "signature-invalid": 40_000,
+  });
+  assert.deepEqual(holds?.["host-000000"], reasons);
+  await open(store);
+});
