@@ -7,12 +7,12 @@
 import { toAirlockError, type AirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { backoffMs, type Timing } from "../shared/retry.ts";
-import { MAX_QUEUE_BATCH, type EventQueue, type QueueMessage } from "../shared/s3/event-queue.ts";
+import { MAX_QUEUE_BATCH, type Delivery, type EventQueue, type QueueMessage } from "../shared/s3/event-queue.ts";
 import { hostOf } from "./admit.ts";
 import { parseEventMessage, type Hint } from "./event-message.ts";
 
-/** Received and not settled: about 2 KiB each. */
-const MAX_MESSAGES = 2000;
+/** Received and not settled: about 2 KiB each. One message may name many objects. */
+const MAX_HINTS = 2000;
 /** Of one host, waiting for their turn. One that sends more is left to the sweep, which serves hosts in turn as well. */
 const MAX_WAITING_PER_HOST = 200;
 /** Hosts, whose names anybody who writes to the queue may choose. */
@@ -40,7 +40,7 @@ export interface EventsOptions {
 }
 
 interface Held {
-  readonly message: QueueMessage;
+  readonly delivery: Delivery;
   /** Since when it is hidden from others, epoch ms. */
   hiddenAtMs: number;
   /** Hints that are not settled yet. */
@@ -57,9 +57,11 @@ interface Waiting {
 export class Events {
   readonly #options: EventsOptions;
   readonly #held = new Set<Held>();
+  /** Of all that are held, those that are not settled. */
+  #hints = 0;
   /** By host, in the order in which hosts are served. */
   readonly #waiting = new Map<string, Waiting[]>();
-  readonly #done: QueueMessage[] = [];
+  readonly #done: Delivery[] = [];
   #removing = false;
   #lookUps = 0;
   #failures = 0;
@@ -95,14 +97,14 @@ export class Events {
 
   async #receive(signal: AbortSignal): Promise<void> {
     const { queue, timing } = this.#options;
-    const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    signal.addEventListener("abort", () => this.#room.resolve(), { once: true });
     while (!signal.aborted) {
       try {
         // one that is not known to answer is asked for what it has, so that this is known soon
         const messages = await queue.receive(this.isReachable, signal);
         this.#noteReached();
         for (const message of messages) this.#enter(message, signal);
-        while (this.#held.size >= MAX_MESSAGES && !signal.aborted) await Promise.race([this.#room.promise, ended]);
+        while (this.#hints >= MAX_HINTS && !signal.aborted) await this.#room.promise;
       } catch (thrown) {
         if (signal.aborted) return;
         this.#noteFailed(toAirlockError(thrown));
@@ -123,8 +125,10 @@ export class Events {
       return;
     }
     const hints = parsed.kind === "event" ? parsed.hints : [];
-    const held: Held = { message, hiddenAtMs: timing.now(), left: hints.length, spoiled: false };
+    const { receipt } = message;
+    const held: Held = { delivery: { receipt }, hiddenAtMs: timing.now(), left: hints.length, spoiled: false };
     this.#held.add(held);
+    this.#hints += hints.length;
     if (hints.length === 0) this.#finish(held);
     for (const hint of hints) this.#wait({ hint, held });
     this.#serve(signal);
@@ -178,16 +182,17 @@ export class Events {
 
   #settle(held: Held, fate: Fate): void {
     held.left--;
+    this.#hints--;
+    this.#room.resolve();
+    this.#room = Promise.withResolvers<void>();
     held.spoiled ||= fate === "later";
     if (held.left === 0) this.#finish(held);
   }
 
   #finish(held: Held): void {
     this.#held.delete(held);
-    this.#room.resolve();
-    this.#room = Promise.withResolvers<void>();
     if (held.spoiled) return; // it is hidden for a while, then comes again
-    this.#done.push(held.message);
+    this.#done.push(held.delivery);
     if (!this.#removing) void this.#remove();
   }
 
@@ -219,7 +224,7 @@ export class Events {
         try {
           if (batch.length > 0)
             await queue.extend(
-              batch.map(({ message }) => message),
+              batch.map(({ delivery }) => delivery),
               signal,
             );
         } catch (thrown) {

@@ -19,13 +19,19 @@ import { createRequestHandler } from "./request-handler.ts";
 
 /** SQS's limit for one request of any kind. */
 export const MAX_QUEUE_BATCH = 10;
+/** SQS's own have some hundred. */
+const MAX_RECEIPT = 8 * 1024;
 /** SQS's longest: an empty queue costs three requests a minute. */
 const WAIT_SECONDS = 20;
 
-export interface QueueMessage {
-  readonly body: string;
-  /** Stands for this delivery of the message. */
+/** Stands for one delivery of a message: all that has to be kept of it. */
+export interface Delivery {
   readonly receipt: string;
+}
+
+export interface QueueMessage extends Delivery {
+  /** Up to 1 MiB, by whoever may write to the queue. */
+  readonly body: string;
 }
 
 /** One that was received is hidden for {@link visibilityMs}, and comes again unless it is deleted. */
@@ -34,9 +40,9 @@ export interface EventQueue {
   /** At most {@link MAX_QUEUE_BATCH}, as soon as there is one: none after 20 s, or at once unless it may wait. */
   receive(mayWait: boolean, signal: AbortSignal): Promise<readonly QueueMessage[]>;
   /** At most {@link MAX_QUEUE_BATCH}. */
-  remove(messages: readonly QueueMessage[], signal: AbortSignal): Promise<void>;
+  remove(messages: readonly Delivery[], signal: AbortSignal): Promise<void>;
   /** Hides them for {@link visibilityMs} from now on. At most {@link MAX_QUEUE_BATCH}. */
-  extend(messages: readonly QueueMessage[], signal: AbortSignal): Promise<void>;
+  extend(messages: readonly Delivery[], signal: AbortSignal): Promise<void>;
 }
 
 export interface EventQueueOptions {
@@ -79,9 +85,15 @@ export function openEventQueue(
           VisibilityTimeout,
         };
         const { Messages = [] } = await client.send(new ReceiveMessageCommand(input), { abortSignal: signal });
-        return Messages.slice(0, MAX_QUEUE_BATCH).flatMap(({ Body, ReceiptHandle }) =>
-          Body === undefined || ReceiptHandle === undefined ? [] : { body: Body, receipt: ReceiptHandle },
-        );
+        return Messages.slice(0, MAX_QUEUE_BATCH).flatMap(({ Body, ReceiptHandle }) => {
+          if (Body === undefined || ReceiptHandle === undefined) return [];
+          if (ReceiptHandle.length > MAX_RECEIPT)
+            throw new AirlockError(
+              "store-unavailable",
+              `ReceiveMessage: a receipt of ${ReceiptHandle.length} characters`,
+            );
+          return { body: Body, receipt: ReceiptHandle };
+        });
       }),
 
     remove: (messages, signal) =>

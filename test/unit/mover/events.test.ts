@@ -6,7 +6,7 @@ import { Events, type Fate } from "../../../mover/events.ts";
 import { AirlockError } from "../../../shared/errors.ts";
 import { silentLog, type Event } from "../../../shared/log.ts";
 import { realTiming, type Timing } from "../../../shared/retry.ts";
-import type { EventQueue, QueueMessage } from "../../../shared/s3/event-queue.ts";
+import type { Delivery, EventQueue, QueueMessage } from "../../../shared/s3/event-queue.ts";
 
 class MemoryQueue implements EventQueue {
   readonly visibilityMs = 60_000;
@@ -19,7 +19,11 @@ class MemoryQueue implements EventQueue {
   failures = 0;
 
   send(keys: readonly string[]): void {
-    for (const key of keys) this.#waiting.push({ receipt: key, body: bodyOf(key) });
+    this.sendMessages(keys.map((key) => ({ receipt: key, body: bodyOf(key) })));
+  }
+
+  sendMessages(messages: readonly QueueMessage[]): void {
+    this.#waiting.push(...messages);
     this.#arrived.resolve();
     this.#arrived = Promise.withResolvers<void>();
   }
@@ -40,18 +44,24 @@ class MemoryQueue implements EventQueue {
     while (this.#waiting.length === 0 && !signal.aborted) await Promise.race([this.#arrived.promise, ended]);
   }
 
-  async remove(messages: readonly QueueMessage[]): Promise<void> {
+  async remove(messages: readonly Delivery[]): Promise<void> {
+    for (const message of messages) assert.deepEqual(Object.keys(message), ["receipt"], "its body is not kept");
     this.removed.push(...messages.map(({ receipt }) => receipt));
   }
 
-  async extend(messages: readonly QueueMessage[]): Promise<void> {
+  async extend(messages: readonly Delivery[]): Promise<void> {
     this.extended.push(...messages.map(({ receipt }) => receipt));
   }
 }
 
-function bodyOf(key: string): string {
-  const s3 = { bucket: { name: "zone" }, object: { key } };
-  return JSON.stringify({ Records: [{ eventSource: "aws:s3", eventName: "ObjectCreated:Put", s3 }] });
+function bodyOf(...keys: readonly string[]): string {
+  return JSON.stringify({
+    Records: keys.map((key) => ({
+      eventSource: "aws:s3",
+      eventName: "ObjectCreated:Put",
+      s3: { bucket: { name: "zone" }, object: { key } },
+    })),
+  });
 }
 
 interface Stage extends Disposable {
@@ -144,6 +154,22 @@ test("no more is received while 2,000 messages are not settled, whoever sent the
   assert.ok(stage.queue.received < 2010);
   for (const fate of stage.fates.values()) fate.resolve("settled");
   await until(() => stage.queue.received === 3000);
+});
+
+test("messages that name a hundred objects each count as what they name", async () => {
+  using stage = start();
+  const messages = Array.from({ length: 100 }, (_, at) => ({
+    receipt: `${at}`,
+    body: bodyOf(...Array.from({ length: 100 }, (_key, of) => `host${at}-${of}/object`)),
+  }));
+  stage.queue.sendMessages(messages);
+  await until(() => stage.fates.size >= 2000);
+  assert.ok(stage.queue.received <= 30, String(stage.queue.received));
+  for (let settled = 0; stage.queue.removed.length < 100; settled++) {
+    assert.ok(settled < 1000);
+    for (const fate of stage.fates.values()) fate.resolve("settled");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 });
 
 test("a message is kept hidden for as long as its object is under way", async () => {
