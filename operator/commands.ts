@@ -58,7 +58,13 @@ export function declareCommands(program: Command, io: Io): void {
   program
     .command("verify")
     .description("verify ledgers, signatures and what the vault holds; exit 5 on any finding")
+    .option("--locks", "check every object's lock, not a sample of 100")
     .option("--read", "read every byte of every object, too")
+    .option("--since <FILE>", "the ledgers have to hold what this checkpoint saw: an end that was cut off is found")
+    .option(
+      "--checkpoint <FILE>",
+      "write what was seen to this file, to be kept elsewhere; an earlier one is compared first",
+    )
     .action(async (options: VerifyOptions) => (await import("./verify-command.ts")).runVerify(io, options));
 
   program

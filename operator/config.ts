@@ -2,6 +2,7 @@ import { z } from "zod";
 import { readConfig } from "../shared/config/read-config.ts";
 import type { StoreConfig } from "../shared/config/store-config.ts";
 import { storeOf, storeSchema } from "../shared/config/store.ts";
+import { durationSchema } from "../shared/config/units.ts";
 import { hostName, mapOf, moverId, publicKeys } from "../shared/config/values.ts";
 import type { PublicKey } from "../shared/keys.ts";
 
@@ -11,6 +12,8 @@ export interface OperatorConfig {
   /** Whose ledgers count. The operator's own lists: what the vault box says of itself proves nothing. */
   readonly movers: ReadonlyMap<string, readonly PublicKey[]>;
   readonly hosts: ReadonlyMap<string, readonly PublicKey[]>;
+  /** How long the vault's lifecycle rules let objects live; null: as long as its bucket locks them. */
+  readonly expireAfterMs: number | null;
 }
 
 const KEYS = "at least one public key";
@@ -23,8 +26,13 @@ export const operatorSchema = z
       error: "at least one mover, such as mover-a: [ed25519:…]",
     }),
     hosts: mapOf(hostName, keys).default(new Map()),
+    expireAfter: durationSchema({ min: "1d", max: "36600d" }).optional(),
   })
-  .transform((given): OperatorConfig => ({ ...given, vault: storeOf(given.vault) }));
+  .transform(({ vault, expireAfter, ...given }): OperatorConfig => ({
+    ...given,
+    vault: storeOf(vault),
+    expireAfterMs: expireAfter ?? null,
+  }));
 
 /** @throws {AirlockError} `config-invalid`, naming every fault */
 export function readOperatorConfig(file: string): Promise<OperatorConfig> {

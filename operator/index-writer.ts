@@ -2,13 +2,14 @@ import { hash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { PublicKey } from "../shared/keys.ts";
 import type { EntryFinding, Segment } from "../shared/ledger.ts";
+import type { Signed } from "./find-signers.ts";
 import { formatKeys } from "./index-keys.ts";
 import { toListedObject } from "./listed-object.ts";
 import { identityOf, storedObjectOf } from "./stored-object.ts";
 
 /** Enters verified segments into the index. The caller holds the transaction. */
 export interface IndexWriter {
-  enter(segment: Segment, signers: ReadonlyMap<number, PublicKey>): void;
+  enter(segment: Segment, signed: ReadonlyMap<number, Signed>): void;
 }
 
 export function createIndexWriter(
@@ -70,7 +71,7 @@ export function createIndexWriter(
   };
 
   return {
-    enter: ({ header, entries, holds, digest }, signers) => {
+    enter: ({ header, entries, holds, digest }, signed) => {
       const mover = moverId(header.mover);
       const { segment } = header;
       const lastIndex = entries.at(-1)?.index ?? Number(findLast.get(mover)?.lastIndex ?? 0);
@@ -83,8 +84,9 @@ export function createIndexWriter(
         for (const finding of entry.findings)
           enterFinding(finding, entry.statement?.host ?? stored?.host ?? null, atMs, [mover, segment, entry.index]);
         if (stored === null) continue;
-        const object = toListedObject(stored, hosts, signers.get(entry.index) ?? null);
-        const identity = hash("sha256", identityOf(stored), "buffer").subarray(0, 16);
+        const { signer = null, digest: own } = signed.get(entry.index) ?? {};
+        const object = toListedObject(stored, hosts, signer);
+        const identity = hash("sha256", identityOf(stored, own), "buffer").subarray(0, 16);
         insertObject.run(
           setId(object.host, object.set, object.group),
           atMs,

@@ -169,10 +169,10 @@ async function enterIntact(
   let isIntact = true;
   sql.exec("BEGIN IMMEDIATE");
   try {
-    for await (const { item, signers } of withSigners(items, config.hosts, signal)) {
+    for await (const { item, signed } of withSigners(items, config.hosts, signal)) {
       isIntact = item.kind === "segment" && item.intact && item.signer !== null;
       if (item.kind === "problem" || !isIntact) break;
-      enterWhole(sql, () => writer.enter(item.segment, signers));
+      enterWhole(sql, () => writer.enter(item.segment, signed));
       onSegment?.(mover, item.segment.header.segment, item.segment.entries.length);
       uncommitted += item.segment.entries.length + 1;
       if (uncommitted < ENTRIES_PER_COMMIT) continue;
@@ -207,13 +207,13 @@ async function enterDamaged(
   const { reader, config, signal, onSegment } = options;
   const problems: LedgerProblem[] = [];
   const items = readLedger(reader, mover, config.movers.get(mover) ?? [], signal, { after: endOf(sql, mover) });
-  for await (const { item, signers } of withSigners(items, config.hosts, signal)) {
+  for await (const { item, signed } of withSigners(items, config.hosts, signal)) {
     if (item.kind === "problem") {
       problems.push(item);
       continue;
     }
     if (item.signer === null) continue; // nothing in it is proven
-    writer.enter(item.segment, signers);
+    writer.enter(item.segment, signed);
     onSegment?.(mover, item.segment.header.segment, item.segment.entries.length);
   }
   return problems;

@@ -1,6 +1,9 @@
-import type { ListPage, VaultReader } from "../shared/stores.ts";
+import type { DeleteMarker, ListPage, StoredVersion, VaultReader } from "../shared/stores.ts";
+import type { LockCheck } from "./check-locks.ts";
 import type { Report } from "./findings.ts";
+import { listPages } from "./list-pages.ts";
 import type { ObjectTable } from "./object-table.ts";
+import { mayBeGone, type Keeping } from "./retention.ts";
 
 /** What is kept of unrecorded objects until it is known whether they were recorded meanwhile: about 40 MiB. */
 const MAX_UNRECORDED = 100_000;
@@ -16,6 +19,10 @@ export interface ListContext {
   readonly signal: AbortSignal;
   readonly report: Report;
   readonly drained: () => Promise<void>;
+  readonly keeping: Keeping;
+  readonly lockCheck: LockCheck;
+  /** Told of each page, by how many versions it shows. */
+  readonly onListed: (versions: number) => void;
 }
 
 /**
@@ -23,15 +30,18 @@ export interface ListContext {
  * in the version that was recorded, and not hidden. Nothing is ever written twice or deleted in a vault.
  */
 export async function listVault(context: ListContext, table: ObjectTable): Promise<Unrecorded> {
-  const { report } = context;
+  const { report, keeping, lockCheck } = context;
   const objects: { name: string; lastModified: Date }[] = [];
   let more = 0;
   for await (const page of listPages(context.reader, "archive/", context.signal)) {
-    for (const { key, sizeBytes, versionId, lastModified } of page.versions) {
+    const recorded: StoredVersion[] = [];
+    for (const version of page.versions) {
+      const { key, sizeBytes, versionId, lastModified } = version;
       const finding = (code: "object-size" | "object-replaced" | "object-versions", message: string): void =>
         report({ code, subject: key, message, mover: null, segment: null });
       switch (table.sight(key, sizeBytes, versionId)) {
         case "expected":
+          recorded.push(version);
           break;
         case "unrecorded":
           if (objects.length < MAX_UNRECORDED) objects.push({ name: key, lastModified });
@@ -48,7 +58,13 @@ export async function listVault(context: ListContext, table: ObjectTable): Promi
           break;
       }
     }
-    reportHidden(page, report);
+    reportHidden(page, report, ({ key, lastModified }) => {
+      // a lifecycle rule lays a marker on what has expired, before it removes the versions below
+      const recordedAtMs = table.recordedAtMs(key);
+      return recordedAtMs !== null && mayBeGone(keeping, recordedAtMs, lastModified.getTime());
+    });
+    await lockCheck.look(recorded);
+    context.onListed(page.versions.length);
     await context.drained();
   }
   await listAirlock(context);
@@ -56,49 +72,40 @@ export async function listVault(context: ListContext, table: ObjectTable): Promi
 }
 
 /** Ledgers and checkpoints are created once, like everything else. What is in them is verified by reading them. */
-async function listAirlock({ reader, report, signal }: ListContext): Promise<void> {
+async function listAirlock({ reader, report, signal, lockCheck }: ListContext): Promise<void> {
   // Probes are put again and again; the ledger and its checkpoints are what must not be.
   for (const prefix of ["_airlock/ledger/", "_airlock/checkpoint/"]) {
     let before: string | null = null;
     for await (const page of listPages(reader, prefix, signal)) {
-      for (const { key, versionId } of page.versions) {
+      const expected: StoredVersion[] = [];
+      for (const version of page.versions) {
+        const { key, versionId } = version;
+        const match = LEDGER_NAME.exec(key);
+        const [mover, segment] = [match?.[1] ?? match?.[3] ?? null, Number(match?.[2] ?? match?.[4] ?? 0)];
         // Versions of one name stand side by side in a listing.
         if (key === before) {
-          const message = `there is another version of it: ${versionId ?? "null"}`;
-          report({ code: "object-versions", subject: key, message, mover: null, segment: null });
-        } else if (!isExpected(key)) {
+          const message = `somebody wrote it again: there is another version of it, ${versionId ?? "null"}`;
+          report({ code: "object-versions", subject: key, message, mover, segment });
+        } else if (segment === 0) {
           const message = "it is no segment and no checkpoint";
           report({ code: "object-unrecorded", subject: key, message, mover: null, segment: null });
-        }
+        } else expected.push(version);
         before = key;
       }
-      reportHidden(page, report);
+      reportHidden(page, report, () => false);
+      await lockCheck.look(expected);
     }
   }
 }
 
-const LEDGER_NAME = /^_airlock\/(?:ledger\/[^/]+\/\d{12}\.jsonl|checkpoint\/[^/]+\/\d{12}\.json)$/;
+/** Numbers begin with 1: a name with 0 is none. */
+const LEDGER_NAME = /^_airlock\/(?:ledger\/([^/]+)\/(\d{12})\.jsonl|checkpoint\/([^/]+)\/(\d{12})\.json)$/;
 
-function isExpected(key: string): boolean {
-  return LEDGER_NAME.test(key) && !/\/0{12}\.jsonl?$/.test(key);
-}
-
-function reportHidden(page: ListPage, report: Report): void {
-  for (const { key, versionId } of page.deleteMarkers) {
+function reportHidden(page: ListPage, report: Report, hasExpired: (marker: DeleteMarker) => boolean): void {
+  for (const marker of page.deleteMarkers) {
+    if (hasExpired(marker)) continue;
+    const { key, versionId } = marker;
     const message = `a delete marker hides it: ${versionId ?? "null"}`;
     report({ code: "object-hidden", subject: key, message, mover: null, segment: null });
   }
-}
-
-async function* listPages(
-  reader: VaultReader,
-  prefix: string,
-  signal: AbortSignal,
-): AsyncGenerator<ListPage, void, undefined> {
-  let cursor: string | null = null;
-  do {
-    const page: ListPage = await reader.listPage({ prefix, cursor, limit: 1000, signal });
-    yield page;
-    cursor = page.next;
-  } while (cursor !== null);
 }

@@ -10,6 +10,8 @@ export interface RecordedObject {
   /** Which mover, by a number that the caller gives it. */
   readonly mover: number;
   readonly segment: number;
+  /** When, epoch ms; the earliest counts. */
+  readonly atMs: number;
 }
 
 export type Sighting = "expected" | "unrecorded" | "other-size" | "other-version" | "again";
@@ -26,8 +28,16 @@ export interface ObjectTable {
   /** One version of a listing. What was recorded is seen from then on, whatever is wrong with it. */
   sight(name: string, sizeBytes: number, versionId: string | null): Sighting;
   isSeen(name: string): boolean;
-  /** Where those that no listing showed are recorded: segments by mover. */
-  unseen(): ReadonlyMap<number, ReadonlySet<number>>;
+  /** When the name was recorded first, epoch ms; null: it is not. */
+  recordedAtMs(name: string): number | null;
+  /** What no listing showed. */
+  unseen(isExpired: (recordedAtMs: number) => boolean): Unseen;
+}
+
+export interface Unseen {
+  /** Where those are recorded that have not expired: segments by mover. */
+  readonly missing: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly expired: { readonly objects: number; readonly bytes: number };
 }
 
 export function createObjectTable(): ObjectTable {
@@ -38,18 +48,20 @@ export function createObjectTable(): ObjectTable {
   const versions: number[] = [];
   const movers: number[] = [];
   const segments: number[] = [];
+  const times: number[] = [];
   const sightings: number[] = [];
 
   return {
     get size() {
       return names.size;
     },
-    record: (name, { sizeBytes, sha256, versionId, mover, segment }) => {
+    record: (name, { sizeBytes, sha256, versionId, mover, segment, atMs }) => {
       const { number, isNew } = names.insert(name);
       const digest = Number.parseInt(sha256.slice(0, 13), 16);
       const version = versionId === null ? 0 : fingerprint(versionId);
       if (!isNew) {
         if (versions[number] === 0) versions[number] = version;
+        times[number] = Math.min(times[number] ?? atMs, atMs);
         return sizes[number] === sizeBytes && digests[number] === digest;
       }
       sizes.push(sizeBytes);
@@ -57,6 +69,7 @@ export function createObjectTable(): ObjectTable {
       versions.push(version);
       movers.push(mover);
       segments.push(segment);
+      times.push(atMs);
       sightings.push(0);
       return true;
     },
@@ -72,15 +85,22 @@ export function createObjectTable(): ObjectTable {
       return version !== 0 && versionId !== null && version !== fingerprint(versionId) ? "other-version" : "expected";
     },
     isSeen: (name) => (sightings[names.find(name)] ?? 0) > 0,
-    unseen: () => {
-      const found = new Map<number, Set<number>>();
+    recordedAtMs: (name) => times[names.find(name)] ?? null,
+    unseen: (isExpired) => {
+      const missing = new Map<number, Set<number>>();
+      const expired = { objects: 0, bytes: 0 };
       for (const [number, sighting] of sightings.entries()) {
         if (sighting > 0) continue;
+        if (isExpired(times[number] ?? 0)) {
+          expired.objects += 1;
+          expired.bytes += sizes[number] ?? 0;
+          continue;
+        }
         const mover = movers[number] ?? 0;
-        const ofMover = found.get(mover) ?? new Set();
-        found.set(mover, ofMover.add(segments[number] ?? 0));
+        const ofMover = missing.get(mover) ?? new Set();
+        missing.set(mover, ofMover.add(segments[number] ?? 0));
       }
-      return found;
+      return { missing, expired };
     },
   };
 }

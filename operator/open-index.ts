@@ -1,14 +1,13 @@
 import type { Io } from "../shared/cli.ts";
-import { printable, shorten } from "../shared/printable.ts";
+import { printable } from "../shared/printable.ts";
 import { indexFileOf } from "./index-file.ts";
 import { openLedgerIndex, type LedgerIndex } from "./ledger-index.ts";
 import { warnOfLedger } from "./ledger-warnings.ts";
 import type { OpenVault } from "./open-vault.ts";
+import { openStderrLine } from "./stderr-line.ts";
 
-/** How often a terminal's line is drawn anew, and after how long everybody else is told once. */
-const DRAW_MS = 100;
+/** After so long a log or a mail is told once, too. */
 const TELL_MS = 3_000;
-const CLEAR = "\r\u001B[K";
 
 export interface OpenIndexOptions {
   /** Nothing is taken from the local index, which is written anew. */
@@ -38,40 +37,35 @@ export async function openIndex(io: Io, vault: OpenVault, options: OpenIndexOpti
   return index;
 }
 
-function showReading({ stderr, stderrIsTty }: Pick<Io, "stderr" | "stderrIsTty">): {
+function showReading(io: Pick<Io, "stderr" | "stderrIsTty">): {
   readonly read: (mover: string, segment: number, entries: number) => void;
   readonly remark: (line: string) => void;
   readonly end: () => void;
 } {
+  const { stderr, stderrIsTty } = io;
+  const line = openStderrLine(io);
   const beganAtMs = performance.now();
-  let drawnAtMs = 0;
-  let [segments, entries] = [0, 0];
-  const clear = (): void => {
-    if (stderrIsTty && drawnAtMs > 0) stderr.write(CLEAR);
-  };
+  let [segments, entries, isTold] = [0, 0, false];
   return {
     read: (mover, segment, count) => {
       segments += 1;
       entries += count;
-      const now = performance.now();
-      if (stderrIsTty ? now - drawnAtMs < DRAW_MS : drawnAtMs > 0 || now - beganAtMs < TELL_MS) return;
-      drawnAtMs = now;
-      const line = `reading what is new in the ledgers: ${printable(mover)}, segment ${segment}; ${entries} entries so far`;
-      // one column is left free: a terminal wraps after its last
-      stderr.write(stderrIsTty ? `${CLEAR}${shorten(line, (stderr.columns ?? 80) - 1)}` : `airlock: ${line}\n`);
+      line.show(
+        () => `reading what is new in the ledgers: ${printable(mover)}, segment ${segment}; ${entries} entries`,
+      );
+      if (stderrIsTty || isTold || performance.now() - beganAtMs < TELL_MS) return;
+      isTold = true;
+      stderr.write("airlock: reading what is new in the ledgers, which the local index does not have yet\n");
     },
-    remark: (line) => {
-      clear();
-      stderr.write(line);
+    remark: (text) => {
+      line.clear();
+      stderr.write(text);
     },
     end: () => {
-      clear();
-      if (!stderrIsTty && drawnAtMs > 0) {
-        const seconds = Math.round((performance.now() - beganAtMs) / 1000);
-        stderr.write(
-          `airlock: read ${entries} entries of ${segments} segments in ${seconds} s; they are indexed now\n`,
-        );
-      }
+      line.clear();
+      if (!isTold) return;
+      const seconds = Math.round((performance.now() - beganAtMs) / 1000);
+      stderr.write(`airlock: read ${entries} entries of ${segments} segments in ${seconds} s\n`);
     },
   };
 }

@@ -76,8 +76,8 @@ async function compareDigest(
   { reader, timing }: ReadContext,
   signal: AbortSignal,
 ): Promise<Finding | null> {
-  const finding = (message: string): Finding => ({
-    code: "object-corrupt",
+  const finding = (message: string, code: Finding["code"] = "object-corrupt"): Finding => ({
+    code,
     subject: object.vaultName,
     message,
     mover: object.mover,
@@ -87,7 +87,9 @@ async function compareDigest(
   try {
     for await (const piece of readStoredObject(reader, object, timing, signal, 1)) hash.update(piece);
   } catch (error) {
-    if (isAirlockError(error, "object-corrupt", "object-unreadable")) return finding(error.message);
+    if (isAirlockError(error, "object-corrupt")) return finding(error.message);
+    // an archived class, or a key of the customer's: nothing is known of its bytes
+    if (isAirlockError(error, "object-unreadable")) return finding(error.message, "object-unreadable");
     throw error;
   }
   const digest = hash.digest("hex");

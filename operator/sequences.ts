@@ -22,8 +22,8 @@ interface Epoch {
 }
 
 export interface Sequences {
-  /** One verified statement. What comes twice is no finding: an uploader that was unsure sends it again. */
-  see(statement: Statement, mover: string, segment: number): readonly Finding[];
+  /** One verified statement, its digest for who has it. What comes twice is no finding: an uploader that was unsure sends it again. */
+  see(statement: Statement, mover: string, segment: number, digest?: string): readonly Finding[];
   /** Numbers that no statement came for, once all have been seen. */
   holes(): Generator<Finding, void, undefined>;
   readonly epochs: number;
@@ -54,7 +54,7 @@ export function createSequences(): Sequences {
     get epochs() {
       return epochs.size;
     },
-    see: (statement, mover, segment) => {
+    see: (statement, mover, segment, hexDigest) => {
       const { host, epoch, seq, prev } = statement;
       const name = `${host} ${epoch}`;
       let known = epochs.get(name);
@@ -78,7 +78,7 @@ export function createSequences(): Sequences {
       const fork = (message: string): void => {
         findings.push({ ...finding("sequence-fork", statement, message), mover, segment });
       };
-      const digest = shortened(statementDigest(statement));
+      const digest = shortened(hexDigest ?? statementDigest(statement));
       const { number, isNew } = numbers.insert(`${name} ${seq}`);
       if (!isNew) {
         if (own[number] !== digest) fork(`there are two statements ${seq}`);

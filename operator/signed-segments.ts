@@ -1,5 +1,5 @@
 import type { PublicKey } from "../shared/keys.ts";
-import { findSigners } from "./find-signers.ts";
+import { findSigners, type Signed } from "./find-signers.ts";
 import type { LedgerItem } from "./ledger-reader.ts";
 import { prefetch } from "./prefetch.ts";
 
@@ -8,8 +8,8 @@ const SEGMENTS_AT_ONCE = 3;
 
 export interface SignedItem {
   readonly item: LedgerItem;
-  /** Which of its host's keys signed each entry's statement, by the entry's index; absent where none did. */
-  readonly signers: ReadonlyMap<number, PublicKey>;
+  /** Who signed each entry's statement, by the entry's index. */
+  readonly signed: ReadonlyMap<number, Signed>;
 }
 
 /** While one segment's signatures are verified by other threads, the next is read and parsed here. */
@@ -20,7 +20,7 @@ export function withSigners(
 ): AsyncGenerator<SignedItem, void, undefined> {
   const load = async (item: LedgerItem): Promise<SignedItem> => ({
     item,
-    signers: item.kind === "segment" ? await findSigners(item.segment.entries, hosts) : new Map(),
+    signed: item.kind === "segment" ? await findSigners(item.segment.entries, hosts) : new Map(),
   });
   return prefetch(items, SEGMENTS_AT_ONCE, load, signal);
 }

@@ -77,10 +77,12 @@ export function storedObjectOf(entry: Entry, mover: string, segment: number): St
 /**
  * What two entries of one object have in common: an uploader that was unsure stores it again with the very same
  * statement, and a mover that was unsure records the same vault name again.
+ * @param digest its statement's, for who has it already
  */
-export function identityOf(object: StoredObject): string {
+export function identityOf(object: StoredObject, digest?: string): string {
+  if (object.signed === null) return `name ${object.vaultName}`;
   // not the signature's text, which has several forms
-  return object.signed === null ? `name ${object.vaultName}` : `statement ${statementDigest(object.signed.statement)}`;
+  return `statement ${digest ?? statementDigest(object.signed.statement)}`;
 }
 
 export type StatementResult =

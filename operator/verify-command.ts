@@ -2,24 +2,32 @@ import { once } from "node:events";
 import type { Io } from "../shared/cli.ts";
 import { formatBytes } from "../shared/config/units.ts";
 import { printable } from "../shared/printable.ts";
-import { startProgress } from "../shared/progress.ts";
 import { realTiming } from "../shared/retry.ts";
+import { readCheckpointFile, readFormerCheckpoint, writeCheckpointFile } from "./checkpoint-file.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { Finding, FindingCode } from "./findings.ts";
-import { startLazily } from "./lazy-progress.ts";
+import { formatFindings, formatSummary, formatVerdict } from "./format-verified.ts";
 import { openVault } from "./open-vault.ts";
-import { verify, type VerifySummary } from "./verify.ts";
+import { openStderrLine } from "./stderr-line.ts";
+import { verify, type Verified, type VerifyStep } from "./verify.ts";
 
 /** For people; programs get them all. */
 const SHOWN_PER_CODE = 100;
 
 export interface VerifyOptions {
   readonly read?: true;
+  readonly locks?: true;
+  readonly since?: string;
+  readonly checkpoint?: string;
 }
 
-/** `airlock verify [--read]` */
+/** `airlock verify [--locks] [--read] [--since FILE] [--checkpoint FILE]` */
 export async function runVerify(io: Io, options: VerifyOptions): Promise<void> {
   await using vault = await openVault(io);
   const { reader, config } = vault;
+  const { bucket } = config.vault;
+  const given = options.since === undefined ? null : await readCheckpointFile(options.since, bucket);
+  const former = options.checkpoint === undefined ? null : await readFormerCheckpoint(options.checkpoint, bucket);
   const counts = new Map<FindingCode, number>();
   const shown: Finding[] = [];
   const report = (finding: Finding): void => {
@@ -28,66 +36,66 @@ export async function runVerify(io: Io, options: VerifyOptions): Promise<void> {
     if (io.json) io.print({ type: "finding", ...finding }, "");
     else if (count <= SHOWN_PER_CODE) shown.push(finding);
   };
-  const progress = startLazily((totalBytes) =>
-    startProgress({ label: "reading", totalBytes, stream: io.stderr, now: () => performance.now() }),
-  );
-  const { movers, hosts } = config;
-  const summary = await verify(
-    {
-      reader,
-      movers,
-      hosts,
-      timing: realTiming,
-      signal: io.abort,
-      report,
-      drained: async () => {
-        if (io.stdout.writableNeedDrain) await once(io.stdout, "drain", { signal: io.abort });
-      },
-      onRead: progress.reached,
+  const line = openStderrLine(io);
+  const { movers, hosts, expireAfterMs } = config;
+  const context = {
+    reader,
+    movers,
+    hosts,
+    expireAfterMs,
+    timing: realTiming,
+    signal: io.abort,
+    report,
+    drained: async () => {
+      if (io.stdout.writableNeedDrain) await once(io.stdout, "drain", { signal: io.abort });
     },
-    options.read === true,
-  ).finally(() => progress.end());
+    onStep: (step: VerifyStep) => line.show(() => describeStep(step)),
+  };
+  // nothing replaces a checkpoint that does not contain it
+  const since = [given, former].filter((seen) => seen !== null);
+  const request = { read: options.read === true, locks: options.locks === true, since };
+  const verified = await verify(context, request).finally(() => line.clear());
   const findings = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  io.print({ type: "summary", findings, ...summaryValue(summary) }, () =>
-    [formatFindings(shown, counts), formatSummary(summary), formatVerdict(findings)].join(""),
+  const { summary } = verified;
+  const checkpoint = await keep(options.checkpoint, former, verified, bucket);
+  const value = { ...summary, recordedFindings: Object.fromEntries(summary.recordedFindings) };
+  io.print({ type: "summary", findings, ...value, checkpoint }, () =>
+    [
+      formatFindings(shown, counts, SHOWN_PER_CODE),
+      formatSummary(summary),
+      checkpoint === null ? "" : describeKept(checkpoint),
+      formatVerdict(findings),
+    ].join(""),
   );
   if (findings > 0) io.exitWith(5);
 }
 
-/** Each on two lines: what it is about is often as long as a line by itself, and must not be cut. */
-function formatFindings(findings: readonly Finding[], counts: ReadonlyMap<FindingCode, number>): string {
-  const blocks = findings.map(({ code, subject, message, mover, segment }) => {
-    const where = mover === null || segment === null ? "" : ` [${mover}, segment ${segment}]`;
-    return `${code}: ${printable(message + where)}\n    ${printable(subject)}\n`;
-  });
-  for (const [code, count] of counts) {
-    if (count > SHOWN_PER_CODE) blocks.push(`${code}: and ${count - SHOWN_PER_CODE} more; --json shows all\n`);
-  }
-  return blocks.length === 0 ? "" : `${blocks.join("")}\n`;
+interface Kept {
+  readonly file: string;
+  readonly written: boolean;
 }
 
-function formatSummary(summary: VerifySummary): string {
-  const { movers, objects, bytes, unsigned, epochs, recordedFindings, inFlight, read } = summary;
-  // Digests whole, on lines of their own: they are what is kept elsewhere and compared.
-  const blocks = movers.map(({ mover, segments, entries, head }) => {
-    const end = head === null ? "" : `  head ${head.segment}  ${head.digest}\n`;
-    return `mover ${printable(mover)}: ${segments} segments, ${entries} entries\n${end}`;
-  });
-  const recorded = [...recordedFindings].map(([code, count]) => `${count} ${code}`).join(", ");
-  const lines = [
-    `objects recorded   ${objects}, ${formatBytes(bytes)}${unsigned > 0 ? `; ${unsigned} of them unsigned` : ""}`,
-    `bytes read         ${read === null ? "none (--read reads them all)" : `${formatBytes(read.bytes)} of ${read.objects} objects`}`,
-    `host epochs        ${epochs}`,
-    ...(recorded === "" ? [] : [`movers recorded    ${recorded}`]),
-    ...(inFlight > 0 ? [`on their way       ${inFlight}, too young to be recorded`] : []),
-  ];
-  return `${blocks.join("")}\n${lines.map((line) => `${printable(line)}\n`).join("")}`;
+async function keep(
+  file: string | undefined,
+  former: Checkpoint | null,
+  { marks }: Verified,
+  bucket: string,
+): Promise<Kept | null> {
+  if (file === undefined) return null;
+  if (marks === null || marks.size === 0) return { file, written: false };
+  await writeCheckpointFile(file, former, { bucket, marks, takenAt: new Date() });
+  return { file, written: true };
 }
 
-function formatVerdict(findings: number): string {
-  return findings === 0 ? "\nno findings\n" : `\n${findings} ${findings === 1 ? "finding" : "findings"}\n`;
+function describeKept({ file, written }: Kept): string {
+  const name = printable(file);
+  return written
+    ? `checkpoint         ${name}: keep it elsewhere; --since ${name} compares with it\n`
+    : `checkpoint         ${name} is left as it was: the ledger is empty or has findings\n`;
 }
 
-function summaryValue(summary: VerifySummary): object {
-  return { ...summary, recordedFindings: Object.fromEntries(summary.recordedFindings) };
+function describeStep(step: VerifyStep): string {
+  if (step.step === "listing") return `listing the vault: ${step.versions} versions`;
+  if (step.step === "reading") return `reading: ${formatBytes(step.doneBytes)} of ${formatBytes(step.totalBytes)}`;
+  return `verifying the ledgers: ${printable(step.mover)}, segment ${step.segment}; ${step.entries} entries`;
 }

@@ -1,31 +1,46 @@
 import type { PublicKey } from "../shared/keys.ts";
-import { parseSegment } from "../shared/ledger.ts";
 import type { Timing } from "../shared/retry.ts";
-import type { VaultReader } from "../shared/stores.ts";
-import { checkEntry } from "./check-entry.ts";
+import type { LockReader, VaultReader } from "../shared/stores.ts";
+import { createLockCheck, type LockTotals } from "./check-locks.ts";
+import type { Checkpoint, Mark } from "./checkpoint.ts";
+import { compareCheckpoint } from "./compare-checkpoint.ts";
 import type { Finding } from "./findings.ts";
-import { readLedgers, type LedgerEnd, type LedgerProblem } from "./ledger-reader.ts";
-import { createObjectTable, type ObjectTable } from "./object-table.ts";
-import { prefetch } from "./prefetch.ts";
+import { readLedgers } from "./ledger-reader.ts";
+import { listVault } from "./list-vault.ts";
+import { checkMoverCheckpoints, listMoverCheckpoints, type MoverCheckpoint } from "./mover-checkpoints.ts";
 import { readObjects, type ReadTotals } from "./read-objects.ts";
-import { createSequences, type Sequences } from "./sequences.ts";
-import { listVault, type Unrecorded } from "./list-vault.ts";
-import { withSigners, type SignedItem } from "./signed-segments.ts";
-import type { StoredObject } from "./stored-object.ts";
-
-/** An object becomes visible just before it is recorded; one that is younger than this is no finding. */
-const IN_FLIGHT_MS = 10 * 60_000;
+import { createRecorded, type Recorded } from "./recorded.ts";
+import { readKeeping, type Keeping } from "./retention.ts";
+import { settleMissing, settleUnrecorded } from "./settle.ts";
+import { withSigners } from "./signed-segments.ts";
 
 export interface VerifyContext {
-  readonly reader: VaultReader;
+  readonly reader: VaultReader & LockReader;
   readonly movers: ReadonlyMap<string, readonly PublicKey[]>;
   readonly hosts: ReadonlyMap<string, readonly PublicKey[]>;
+  /** How long the vault's objects live; null: as long as its bucket locks them. */
+  readonly expireAfterMs: number | null;
   readonly timing: Timing;
   readonly signal: AbortSignal;
   readonly report: (finding: Finding) => void;
   /** Resolves when what was reported has been taken; asked between steps, since findings may be without number. */
   readonly drained: () => Promise<void>;
-  readonly onRead: (doneBytes: number, totalBytes: number) => void;
+  /** What has been done so far, of a step that takes long. */
+  readonly onStep: (step: VerifyStep) => void;
+}
+
+export type VerifyStep =
+  | { readonly step: "ledger"; readonly mover: string; readonly segment: number; readonly entries: number }
+  | { readonly step: "listing"; readonly versions: number }
+  | { readonly step: "reading"; readonly doneBytes: number; readonly totalBytes: number };
+
+export interface VerifyRequest {
+  /** Every byte of every object. */
+  readonly read?: boolean;
+  /** Every lock, not a sample of them. */
+  readonly locks?: boolean;
+  /** What was seen earlier, and has to be there still. */
+  readonly since?: readonly Checkpoint[];
 }
 
 export interface MoverSummary {
@@ -43,6 +58,10 @@ export interface VerifySummary {
   readonly bytes: number;
   /** Of these, objects that no host's signature was to be expected for. */
   readonly unsigned: number;
+  /** Of these, objects that are gone and may be: see `keeping`. */
+  readonly expired: { readonly objects: number; readonly bytes: number };
+  readonly keeping: Keeping;
+  readonly locks: LockTotals;
   /** Epochs of all hosts. */
   readonly epochs: number;
   /** What the movers themselves recorded as findings, by code. */
@@ -53,190 +72,99 @@ export interface VerifySummary {
   readonly read: ReadTotals | null;
 }
 
-interface MoverState {
-  segments: number;
-  entries: number;
-  end: LedgerEnd | null;
-}
-
-interface Books {
-  readonly table: ObjectTable;
-  readonly sequences: Sequences;
-  readonly movers: Map<string, MoverState>;
-  readonly recordedFindings: Map<string, number>;
-  objects: number;
-  bytes: number;
-  unsigned: number;
+export interface Verified {
+  readonly summary: VerifySummary;
+  /** What a checkpoint of these ledgers is made of; null: they are damaged, or not those that an earlier one saw. */
+  readonly marks: ReadonlyMap<string, readonly Mark[]> | null;
 }
 
 /**
  * Verifies the vault against the operator's own keys: first the ledgers, then a listing, so that whatever a ledger
  * records was there before the listing began; then what the ledgers recorded meanwhile.
  */
-export async function verify(context: VerifyContext, readBytes: boolean): Promise<VerifySummary> {
-  const books: Books = {
-    table: createObjectTable(),
-    sequences: createSequences(),
-    movers: new Map([...context.movers.keys()].map((mover) => [mover, { segments: 0, entries: 0, end: null }])),
-    recordedFindings: new Map(),
-    objects: 0,
-    bytes: 0,
-    unsigned: 0,
-  };
-  for await (const item of withSigners(
-    readLedgers(context.reader, context.movers, context.signal),
-    context.hosts,
-    context.signal,
-  )) {
-    enterItem(books, item, context, (object, number) => recordObject(books, object, number, context));
+export async function verify(context: VerifyContext, request: VerifyRequest = {}): Promise<Verified> {
+  const { reader, signal, report } = context;
+  const { since = [] } = request;
+  const keeping = await readKeeping(reader, context.expireAfterMs, signal);
+  const checkpoints = await listMoverCheckpoints(reader, signal);
+  const recorded = createRecorded({ ...context, wanted: wantedSegments(since, checkpoints) });
+  await readRecorded(recorded, context);
+  const departures = since.flatMap((checkpoint) => [...compareCheckpoint(checkpoint, recorded.movers)]);
+  for (const departure of departures) report(departure);
+  await checkMoverCheckpoints(checkpoints, {
+    ...context,
+    segmentAt: (mover, segment) => recorded.movers.get(mover)?.wanted.get(segment) ?? null,
+    lastSegmentOf: (mover) => recorded.movers.get(mover)?.end?.segment ?? 0,
+  });
+  const marks = departures.length > 0 ? null : marksOf(recorded);
+  const ends = new Map([...recorded.movers].map(([mover, { end }]) => [mover, end]));
+
+  const lockCheck = createLockCheck({ ...context, locks: reader, keeping }, request.locks === true);
+  let versions = 0;
+  const onListed = (more: number): void => context.onStep({ step: "listing", versions: (versions += more) });
+  const unrecorded = await listVault({ ...context, keeping, lockCheck, onListed }, recorded.table);
+  const locks = await lockCheck.end();
+  const inFlight = await settleUnrecorded(recorded, unrecorded, context);
+  for (const hole of recorded.sequences.holes()) report(hole);
+  const expired = await settleMissing(recorded, keeping, context);
+  const onRead = (doneBytes: number, totalBytes: number): void =>
+    context.onStep({ step: "reading", doneBytes, totalBytes });
+  const totalBytes = recorded.bytes - expired.bytes;
+  const read =
+    request.read === true ? await readObjects({ ...context, onRead }, recorded.table, ends, totalBytes) : null;
+  return { summary: { ...sumUp(recorded), expired, keeping, locks, inFlight, read }, marks };
+}
+
+async function readRecorded(recorded: Recorded, context: VerifyContext): Promise<void> {
+  const { reader, movers, hosts, signal } = context;
+  let entries = 0;
+  for await (const signed of withSigners(readLedgers(reader, movers, signal), hosts, signal)) {
+    recorded.enter(signed);
+    if (signed.item.kind === "segment") {
+      const { mover, segment } = signed.item.segment.header;
+      entries += signed.item.segment.entries.length;
+      context.onStep({ step: "ledger", mover, segment, entries });
+    }
     await context.drained();
   }
-  const ends = new Map([...books.movers].map(([mover, { end }]) => [mover, end]));
-  const unrecorded = await listVault(context, books.table);
-  const inFlight = await settleUnrecorded(books, unrecorded, context);
-  for (const hole of books.sequences.holes()) context.report(hole);
-  await reportMissing(books, context);
-  const read = readBytes ? await readObjects(context, books.table, ends, books.bytes) : null;
+}
+
+function wantedSegments(
+  since: readonly Checkpoint[],
+  checkpoints: readonly MoverCheckpoint[],
+): ReadonlyMap<string, readonly number[]> {
+  const wanted = new Map<string, number[]>();
+  const want = (mover: string, segment: number): void => {
+    const ofMover = wanted.get(mover) ?? [];
+    wanted.set(mover, ofMover);
+    ofMover.push(segment);
+  };
+  for (const { movers } of since)
+    for (const [mover, marks] of movers) for (const { segment } of marks) want(mover, segment);
+  for (const { mover, segment } of checkpoints) want(mover, segment);
+  return wanted;
+}
+
+function marksOf({ movers }: Recorded): ReadonlyMap<string, readonly Mark[]> | null {
+  if ([...movers.values()].some(({ isDamaged }) => isDamaged)) return null;
+  const marks = Array.from(movers, ([mover, record]) => [mover, record.marks.list()] as const);
+  return new Map(marks.filter(([, list]) => list.length > 0));
+}
+
+function sumUp(
+  recorded: Recorded,
+): Pick<VerifySummary, "movers" | "objects" | "bytes" | "unsigned" | "epochs" | "recordedFindings"> {
   return {
-    movers: [...books.movers].map(([mover, { segments, entries, end }]) => ({
+    movers: Array.from(recorded.movers, ([mover, { segments, entries, end }]) => ({
       mover,
       segments,
       entries,
       head: end === null ? null : { segment: end.segment, digest: end.digest },
     })),
-    objects: books.objects,
-    bytes: books.bytes,
-    unsigned: books.unsigned,
-    epochs: books.sequences.epochs,
-    recordedFindings: books.recordedFindings,
-    inFlight,
-    read,
+    objects: recorded.objects,
+    bytes: recorded.bytes,
+    unsigned: recorded.unsigned,
+    epochs: recorded.sequences.epochs,
+    recordedFindings: recorded.findings,
   };
-}
-
-function enterItem(
-  books: Books,
-  { item, signers }: SignedItem,
-  context: VerifyContext,
-  record: (object: StoredObject, moverNumber: number) => void,
-): void {
-  if (item.kind === "problem") {
-    context.report(findingOf(item));
-    return;
-  }
-  const { header, entries, digest } = item.segment;
-  const state = books.movers.get(header.mover) ?? { segments: 0, entries: 0, end: null };
-  books.movers.set(header.mover, state);
-  state.segments += 1;
-  state.entries += entries.length;
-  state.end = { segment: header.segment, digest, index: entries.at(-1)?.index ?? state.end?.index ?? 0 };
-  const moverNumber = [...books.movers.keys()].indexOf(header.mover);
-  for (const entry of entries) {
-    for (const { code } of entry.findings)
-      books.recordedFindings.set(code, (books.recordedFindings.get(code) ?? 0) + 1);
-    const { object, statement, findings } = checkEntry(
-      entry,
-      header.mover,
-      header.segment,
-      context.hosts,
-      signers.get(entry.index) ?? null,
-    );
-    for (const finding of findings) context.report(finding);
-    if (statement !== null) {
-      for (const finding of books.sequences.see(statement, header.mover, header.segment)) context.report(finding);
-    }
-    if (object !== null) record(object, moverNumber);
-  }
-}
-
-function recordObject(books: Books, object: StoredObject, mover: number, context: VerifyContext): void {
-  const { vaultName, vaultVersionId, sizeBytes, sha256, segment } = object;
-  const before = books.table.size;
-  const agrees = books.table.record(vaultName, { sizeBytes, sha256, versionId: vaultVersionId, mover, segment });
-  if (!agrees) {
-    context.report({
-      code: "entry-conflict",
-      subject: vaultName,
-      message: `entry ${object.index}: the same name is recorded with another size or digest before`,
-      mover: object.mover,
-      segment,
-    });
-  }
-  if (books.table.size > before) countObject(books, object);
-}
-
-function countObject(books: Books, object: StoredObject): void {
-  books.objects += 1;
-  books.bytes += object.sizeBytes;
-  if (object.signed === null) books.unsigned += 1;
-}
-
-/** What the ledgers recorded while the vault was listed accounts for most of what seemed to be unrecorded. */
-async function settleUnrecorded(books: Books, unrecorded: Unrecorded, context: VerifyContext): Promise<number> {
-  const recordedSince = new Set<string>();
-  const after = (mover: string): { after: LedgerEnd | null } => ({ after: books.movers.get(mover)?.end ?? null });
-  for await (const signed of withSigners(
-    readLedgers(context.reader, context.movers, context.signal, after),
-    context.hosts,
-    context.signal,
-  )) {
-    // What concerns a whole ledger was reported the first time.
-    if (signed.item.kind === "problem" && signed.item.segment === null) continue;
-    enterItem(books, signed, context, (object) => {
-      if (books.table.isRecorded(object.vaultName) || recordedSince.has(object.vaultName)) return;
-      recordedSince.add(object.vaultName);
-      countObject(books, object);
-    });
-  }
-  let inFlight = 0;
-  for (const { name, lastModified } of unrecorded.objects) {
-    if (recordedSince.has(name)) continue;
-    if (context.timing.now() - lastModified.getTime() < IN_FLIGHT_MS) {
-      inFlight += 1;
-      continue;
-    }
-    context.report({
-      code: "object-unrecorded",
-      subject: name,
-      message: "no ledger records this object",
-      mover: null,
-      segment: null,
-    });
-  }
-  if (unrecorded.more > 0) {
-    const message = `no ledger records these ${unrecorded.more} further objects`;
-    context.report({ code: "object-unrecorded", subject: "archive/", message, mover: null, segment: null });
-  }
-  return inFlight;
-}
-
-/** The table knows where what is missing was recorded, not its name: those segments are read once more. */
-async function reportMissing(books: Books, { reader, report, drained, signal }: VerifyContext): Promise<void> {
-  const movers = [...books.movers.keys()];
-  const reported = new Set<string>();
-  for (const [number, segments] of books.table.unseen()) {
-    const mover = movers[number] ?? "";
-    const store = reader.ledgerOf(mover);
-    const load = async (segment: number, loadSignal: AbortSignal): Promise<ReturnType<typeof parseSegment>> =>
-      parseSegment(await store.readSegment(segment, loadSignal), mover, segment);
-    for await (const { header, entries } of prefetch(
-      [...segments].toSorted((a, b) => a - b),
-      16,
-      load,
-      signal,
-    )) {
-      for (const { vault, index } of entries) {
-        if (vault === null || books.table.isSeen(vault.name) || !books.table.isRecorded(vault.name)) continue;
-        if (reported.has(vault.name)) continue;
-        reported.add(vault.name);
-        const message = `entry ${index}: the vault does not hold this object`;
-        report({ code: "object-missing", subject: vault.name, message, mover, segment: header.segment });
-      }
-      await drained();
-    }
-  }
-}
-
-function findingOf({ code, mover, segment, subject, message }: LedgerProblem): Finding {
-  return { code, subject, message, mover, segment };
 }

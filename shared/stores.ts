@@ -221,3 +221,23 @@ export interface VaultReader {
   listMovers(signal: AbortSignal): Promise<readonly string[]>;
   ledgerOf(mover: string): Pick<LedgerStore, "listSegments" | "readSegment">;
 }
+
+/** What a bucket gives to each object that is created in it. */
+export interface DefaultRetention {
+  readonly mode: "GOVERNANCE" | "COMPLIANCE";
+  readonly days: number;
+}
+
+/** Until when nobody deletes a version (`GOVERNANCE`: nobody without a permission of its own). */
+export interface ObjectLock {
+  readonly mode: "GOVERNANCE" | "COMPLIANCE";
+  readonly until: Date;
+}
+
+/** What of Object Lock the operator may see. */
+export interface LockReader {
+  /** `none`: Object Lock is off, or on without a default. `unknown`: this key may not see it. */
+  readDefaultRetention(signal: AbortSignal): Promise<DefaultRetention | "none" | "unknown">;
+  /** `versionId` null: the only (or latest) version. `not-found` where there is none. */
+  readLock(name: string, versionId: string | null, signal: AbortSignal): Promise<ObjectLock | "none" | "unknown">;
+}

@@ -2,22 +2,18 @@
  * What a vault keeps of S3's promises, found out by trying. Nothing in a vault can be deleted, so the probe uses fixed
  * names, such that a store which keeps its promises gets one small object at the first start of a mover and no more.
  */
-import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
+import { HeadObjectCommand } from "@aws-sdk/client-s3";
 import type { StoreConfig } from "../config/store-config.ts";
 import { isAirlockError } from "../errors.ts";
-import type { MultipartUpload } from "../stores.ts";
+import type { DefaultRetention, MultipartUpload } from "../stores.ts";
 import { StoreAnswer } from "./answer.ts";
 import { NO_ATTRIBUTES } from "./attributes.ts";
 import { openS3, type S3Options, type S3Store } from "./client.ts";
+import { readDefaultRetention, readLock } from "./lock-reader.ts";
 import { isRefused, skewOf } from "./probe-drop-zone.ts";
 import { readVersioning, type Versioning } from "./read-versioning.ts";
 import type { Integrity } from "./transport.ts";
 import { abortUpload, beginUpload, completeUpload, createObject, uploadPart } from "./uploads.ts";
-
-export interface DefaultRetention {
-  readonly mode: "GOVERNANCE" | "COMPLIANCE";
-  readonly days: number;
-}
 
 export interface VaultFindings {
   /** A second create-only PUT of one name is refused. */
@@ -51,7 +47,7 @@ export async function probeVault(
   const createOnlyPut = await tryCreateOnlyPut(store, `${prefix}create-only`, signal);
   const createOnlyComplete = await tryCreateOnlyComplete(store, `${prefix}create-only`, signal);
   const refuses = (integrity: Integrity) => tryAltered(config, { ...options, integrity }, prefix, signal);
-  const retention = await readRetention(store, signal);
+  const retention = await readDefaultRetention(store, signal);
   return {
     createOnlyPut,
     createOnlyComplete,
@@ -163,35 +159,6 @@ async function readObjectLock(store: S3Store, key: string, signal: AbortSignal):
     store.client.send(new HeadObjectCommand({ ...store.owned, Key: key }), { abortSignal: signal }),
   );
   if (ObjectLockMode !== undefined) return "own";
-  const call = store.describe("GetObjectRetention", "read", key);
-  try {
-    const { Retention } = await store.run(call, signal, () =>
-      store.client.send(new GetObjectRetentionCommand({ ...store.owned, Key: key }), { abortSignal: signal }),
-    );
-    return Retention?.Mode === undefined ? "none" : "own";
-  } catch (error) {
-    if (isAirlockError(error) && error.cause instanceof StoreAnswer) {
-      if (error.cause.s3Code === "NoSuchObjectLockConfiguration") return "none";
-    }
-    if (isAirlockError(error, "access-denied", "request-invalid")) return "unknown";
-    throw error;
-  }
-}
-
-async function readRetention(store: S3Store, signal: AbortSignal): Promise<VaultFindings["retention"]> {
-  const call = store.describe("GetObjectLockConfiguration", "read", null);
-  try {
-    const { ObjectLockConfiguration } = await store.run(call, signal, () =>
-      store.client.send(new GetObjectLockConfigurationCommand(store.owned), { abortSignal: signal }),
-    );
-    const { Mode, Days, Years } = ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
-    const days = Days ?? (Years ?? 0) * 365;
-    return (Mode === "GOVERNANCE" || Mode === "COMPLIANCE") && days > 0 ? { mode: Mode, days } : "none";
-  } catch (error) {
-    if (isAirlockError(error) && error.cause instanceof StoreAnswer) {
-      if (error.cause.s3Code === "ObjectLockConfigurationNotFoundError") return "none";
-    }
-    if (isAirlockError(error, "access-denied", "request-invalid")) return "unknown";
-    throw error;
-  }
+  const lock = await readLock(store, key, null, signal);
+  return typeof lock === "string" ? lock : "own";
 }

@@ -1,15 +1,17 @@
 import type { StoreConfig } from "../config/store-config.ts";
-import type { VaultReader } from "../stores.ts";
+import type { LockReader, VaultReader } from "../stores.ts";
 import { openS3, type S3Options } from "./client.ts";
 import { listMovers, readLedger } from "./ledger-store.ts";
 import { listVersions } from "./list.ts";
+import { openLockReader } from "./lock-reader.ts";
 
 export async function openVaultReader(
   config: StoreConfig,
   options: S3Options = {},
-): Promise<VaultReader & AsyncDisposable> {
+): Promise<VaultReader & LockReader & AsyncDisposable> {
   const store = await openS3(config, options);
   return {
+    ...openLockReader(store),
     bucket: config.bucket,
     // versions, and not what is latest: a delete marker must not hide anything from `verify`
     listPage: (page) => listVersions(store, page),

@@ -7,10 +7,12 @@ import { formatTable } from "../../shared/table.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { exposure } from "./exposure.ts";
 import { exceedsLimit, formatFigureLine, formatFigures, type Figure } from "./figure.ts";
+import { ls } from "./ls.ts";
 import { memory } from "./memory.ts";
 import { uploader } from "./uploader.ts";
+import { verify } from "./verify.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [memory, exposure, uploader];
+const BENCHMARKS: readonly Benchmark[] = [memory, exposure, uploader, verify, ls];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -32,9 +32,9 @@ test("the index keeps 100,000 names apart", () => {
   assert.equal(index.find("name 100000"), -1);
 });
 
-test("what the table misses is exactly what was recorded and not listed", () => {
+test("what the table misses is exactly what was recorded, is not old enough to have expired, and was not listed", () => {
   fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(200)), fc.uniqueArray(fc.nat(200)), (recorded, listed) => {
+    fc.property(fc.uniqueArray(fc.nat(200)), fc.uniqueArray(fc.nat(200)), fc.nat(200), (recorded, listed, youngest) => {
       const table = createObjectTable();
       for (const each of recorded) {
         table.record(`n${each}`, {
@@ -43,13 +43,17 @@ test("what the table misses is exactly what was recorded and not listed", () => 
           versionId: null,
           mover: 0,
           segment: each + 1,
+          atMs: each,
         });
       }
       for (const each of listed) {
         assert.equal(table.sight(`n${each}`, each, null), recorded.includes(each) ? "expected" : "unrecorded");
       }
-      const missing = recorded.filter((each) => !listed.includes(each)).map((each) => each + 1);
-      assert.deepEqual(table.unseen().get(0) ?? new Set(), new Set(missing));
+      const unseen = recorded.filter((each) => !listed.includes(each));
+      const { missing, expired } = table.unseen((atMs) => atMs < youngest);
+      const lost = unseen.filter((each) => each >= youngest).map((each) => each + 1);
+      assert.deepEqual(missing.get(0) ?? new Set(), new Set(lost));
+      assert.equal(expired.objects, unseen.length - lost.length);
     }),
   );
 });

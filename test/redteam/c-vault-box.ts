@@ -234,9 +234,9 @@ const forging: readonly Row[] = [
           signal: AbortSignal.timeout(30_000),
           report: ({ code }) => void codes.add(code),
           drained: () => Promise.resolve(),
-          onRead: () => undefined,
+          onStep: () => undefined,
         };
-        await verify(context, false);
+        await verify(context);
         return `verify: ${[...codes].join(", ")}`;
       }),
   },

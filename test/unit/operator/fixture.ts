@@ -13,7 +13,7 @@ import {
 } from "../../../shared/ledger.ts";
 import { formatDropZoneName, newToken, vaultNameOf } from "../../../shared/names.ts";
 import { signStatement, statementDigest, type EncodingStep, type Statement } from "../../../shared/statement.ts";
-import type { DeleteMarker, StoredVersion, VaultReader } from "../../../shared/stores.ts";
+import type { DeleteMarker, LockReader, StoredVersion, VaultReader } from "../../../shared/stores.ts";
 
 export const BUCKET = "acme-dropzone";
 export const HOUR_MS = 3_600_000;
@@ -236,6 +236,9 @@ export function createMemoryVault(pageSize = 1000): MemoryVault {
     reader,
   };
 }
+
+/** A bucket without Object Lock. */
+export const NO_LOCKS: LockReader = { readDefaultRetention: async () => "none", readLock: async () => "none" };
 
 function toStoredVersion(key: string, { versionId, bytes, lastModified }: MemoryVersion): StoredVersion {
   return { key, versionId, etag: '"0123"', sizeBytes: bytes.length, lastModified, storageClass: "STANDARD" };

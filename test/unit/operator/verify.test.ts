@@ -14,6 +14,7 @@ import {
   foreignObject,
   HOUR_MS,
   keysOf,
+  NO_LOCKS,
   sha256,
   START,
   type FixtureObject,
@@ -25,18 +26,19 @@ type Setting = Pick<SmallVault, "vault" | "movers" | "hosts">;
 
 async function run(setting: Setting, read = false): Promise<{ findings: Finding[]; summary: VerifySummary }> {
   const findings: Finding[] = [];
-  const summary = await verify(
+  const { summary } = await verify(
     {
-      reader: setting.vault.reader,
+      reader: { ...NO_LOCKS, ...setting.vault.reader },
       movers: setting.movers,
       hosts: setting.hosts,
       timing: { ...realTiming, now: () => START + 24 * HOUR_MS },
       signal: AbortSignal.timeout(20_000),
       report: (finding) => findings.push(finding),
       drained: async () => undefined,
-      onRead: () => undefined,
+      expireAfterMs: null,
+      onStep: () => undefined,
     },
-    read,
+    { read },
   );
   return { findings, summary };
 }
