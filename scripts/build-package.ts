@@ -1,7 +1,7 @@
 /**
  * Makes the package that is published: compiled JavaScript, for Node 24.12 or newer, and nothing of the tests.
  *
- *     node scripts/build-package.ts [FOLDER]      then: npm pack FOLDER
+ *     npm run package [-- FOLDER]      then: npm pack FOLDER (dist/npm)
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ interface Manifest {
 }
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const folder = resolve(process.argv[2] ?? join(root, "dist"));
+const folder = resolve(process.argv[2] ?? join(root, "dist", "npm"));
 
 rmSync(folder, { recursive: true, force: true });
 const compiler = join(root, "node_modules", ".bin", "tsc");

@@ -1,6 +1,6 @@
-import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Compression } from "./compress.ts";
+import { ENCODE_WORKER } from "./encode-worker-url.ts";
 import { openPieceChannel, receivePieces, sendPieces, type PiecePort } from "./piece-port.ts";
 
 export interface EncodeSteps {
@@ -13,9 +13,6 @@ export interface EncodeWork extends EncodeSteps {
   readonly input: PiecePort;
   readonly output: PiecePort;
 }
-
-/** TypeScript in the checkout, JavaScript in the package. */
-const WORKER = new URL(`./encode-worker${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * Compresses and seals in a thread of its own, beside whatever reads the source and sends the result. Buffers that these
@@ -30,7 +27,7 @@ export async function* encodeInThread(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const [raw, encoded] = [openPieceChannel(), openPieceChannel()];
   const work: EncodeWork = { ...steps, input: raw.receiver, output: encoded.sender };
-  const worker = new Worker(WORKER, { workerData: work, transferList: [work.input.port, work.output.port] });
+  const worker = new Worker(ENCODE_WORKER, { workerData: work, transferList: [work.input.port, work.output.port] });
   let failure: { readonly cause: unknown } | null = null;
   const crashed = Promise.withResolvers<void>();
   worker.on("error", (cause) => {
