@@ -4,6 +4,9 @@ import { errorCode } from "../files.ts";
 import { StoreAnswer } from "./answer.ts";
 import { codeOf, judgeFailure } from "./connection-errors.ts";
 
+/** The SDK waits for a `credential_process` for ever, and everybody with it. */
+const LIMIT_MS = 60_000;
+
 interface Expiring {
   readonly expiration?: Date | undefined;
 }
@@ -15,11 +18,12 @@ interface Expiring {
 export function guardCredentials<Options, Credentials extends Expiring>(
   provide: (options?: Options) => Promise<Credentials>,
   now: () => number = Date.now,
+  limitMs = LIMIT_MS,
 ): (options?: Options) => Promise<Credentials> {
   let last: Credentials | null = null;
   return async (options) => {
     try {
-      last = await provide(options);
+      last = await inTime(provide(options), limitMs);
       return last;
     } catch (thrown) {
       const endMs = last?.expiration?.getTime() ?? 0;
@@ -27,6 +31,22 @@ export function guardCredentials<Options, Credentials extends Expiring>(
       throw toCredentialsError(thrown);
     }
   };
+}
+
+async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new AirlockError("store-unavailable", `no credentials: their source did not answer within ${limitMs / 1000} s`, {
+        remedy: "see what `credential_process`, or whatever else they come from, waits for",
+      }),
+    );
+  }, limitMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const REMEDY = "see that what `credentials` names, or the SDK's own chain, gives this program a key";

@@ -86,6 +86,18 @@ describe("getting credentials", () => {
     });
   }
 
+  it("a source that never answers is not waited for for ever; the former ones serve meanwhile", async () => {
+    let isHanging = true;
+    const source = (): Promise<{ expiration: Date }> =>
+      isHanging ? new Promise(() => undefined) : Promise.resolve({ expiration: new Date(1000) });
+    const provide = guardCredentials(source, () => 0, 20);
+    await assert.rejects(provide(), (error: unknown) => isAirlockError(error, "store-unavailable"));
+    isHanging = false;
+    const first = await provide();
+    isHanging = true;
+    assert.equal(await provide(), first);
+  });
+
   it("the former ones serve until their end, when they can't be renewed", async () => {
     let nowMs = 0;
     let isDown = false;
