@@ -13,8 +13,8 @@ import { sourceOf } from "./move.ts";
 import type { Releaser } from "./release.ts";
 import type { Action, RequestBox, Result } from "./requests.ts";
 
-/** Versions of one key that are looked at. */
-const MAX_VERSIONS = 10_000;
+/** Of 1,000 versions and delete markers of one key each. */
+const MAX_PAGES = 10;
 const SHOWN = 10;
 /** A key may hold an @ too; beyond this many it has to be named without a version. */
 const MAX_SPLITS = 8;
@@ -159,14 +159,18 @@ async function listVersions(
 ): Promise<readonly StoredVersion[]> {
   const found: StoredVersion[] = [];
   let cursor: string | null = null;
-  do {
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
     const page: ListPage = await dropZone.listPage({ prefix: key, cursor, limit: 1000, signal });
     const versions = page.versions.filter((version) => version.key === key);
     found.push(...versions);
     // the shortest key with this prefix sorts first
     cursor = versions.length < page.versions.length ? null : page.next;
-  } while (cursor !== null && found.length < MAX_VERSIONS);
-  return found;
+    if (cursor === null) return found;
+  }
+  if (found.length > 0) return found;
+  throw new AirlockError("request-invalid", "more delete markers lie on this name than are looked at", {
+    subject: key,
+  });
 }
 
 function never(): never {
