@@ -10,6 +10,9 @@ const MAX_REMEMBERED_PER_HOST = 1000;
 /** Of what is held beyond that, of all hosts: its reason only, until all of it is tried again. About 20 MiB. */
 const MAX_CROWD = 200_000;
 const MAX_EXAMPLES = 100;
+/** Characters of all examples, which the status repeats each second; and of one host and reason. Keys may be long. */
+const MAX_EXAMPLES_LENGTH = 4 * 1024 * 1024;
+const MAX_LIST_LENGTH = 128 * 1024;
 /** Of what just left; ten times what is on its way at any time. */
 const MAX_GONE = 10_000;
 const GONE_MS = 3_600_000;
@@ -207,6 +210,7 @@ class HoldCount {
   /** Sum of the members' digests: the same in whatever order they were counted. */
   #members = 0;
   readonly examples = new Map<string, Map<string, string[]>>();
+  #examplesLength = 0;
   readonly #counted = new Set<number>();
 
   add(host: string, reason: Code, id: VersionId): void {
@@ -218,12 +222,15 @@ class HoldCount {
     const count = (ofHost.get(reason) ?? 0) + 1;
     ofHost.set(reason, count);
     this.#members = (this.#members + short) % Number.MAX_SAFE_INTEGER;
-    if (count > MAX_EXAMPLES) return;
-    getOrMake(
+    if (count > MAX_EXAMPLES || this.#examplesLength + id.length > MAX_EXAMPLES_LENGTH) return;
+    const examples = getOrMake(
       getOrMake(this.examples, host, () => new Map<string, string[]>()),
       reason,
-      () => [],
-    ).push(id);
+      (): string[] => [],
+    );
+    if (examples.reduce((length, one) => length + one.length, id.length) > MAX_LIST_LENGTH) return;
+    this.#examplesLength += id.length;
+    examples.push(id);
   }
 
   fingerprint(): string {

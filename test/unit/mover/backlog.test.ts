@@ -114,3 +114,17 @@ test("what failed just before the clock was set back a day is not put off for a 
     assert.equal(pass(backlog, ["web1/a"], error), 1);
   }
 });
+
+test("however long their keys are, what is shown of held objects is bounded, and each host has its share", () => {
+  const { backlog } = backlogAt();
+  const keys = Array.from({ length: 200 }, (_, index) => `${index}/${"k".repeat(4000)}`);
+  for (let host = 0; host < 200; host++) {
+    for (const name of keys) backlog.refused(versionOf(`web${host}/${name}`), `web${host}`, "form-invalid");
+  }
+  backlog.endPass();
+  const lists = Array.from(backlog.heldExamples.values(), (reasons) => reasons.get("form-invalid") ?? []);
+  const length = lists.flat().reduce((sum, one) => sum + one.length, 0);
+  assert.ok(length <= 4 * 1024 * 1024, String(length));
+  assert.ok(lists.length >= 30 && lists.every((list) => list.length <= 33), String(lists.length));
+  assert.equal(Object.keys(backlog.holds).length, 200, "all of them are counted");
+});
