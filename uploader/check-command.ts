@@ -4,10 +4,14 @@ import { proveKey } from "./check-key.ts";
 import { readUploaderConfig } from "./config.ts";
 import { policyOf } from "./init-command.ts";
 import { openContext } from "./open-context.ts";
+import { requireGnuTar } from "./tar-source.ts";
 
 /** `check`: proves what this key can and cannot do; exit 7 when it can do more than it should. */
 export async function runCheck(io: Io, owner: string): Promise<void> {
   const config = await readUploaderConfig(io.configFile);
+  if ([...config.sets.values()].some(({ kind }) => kind === "paths")) {
+    await requireGnuTar({ env: io.env, kill: io.kill, log: io.log, signal: io.abort });
+  }
   await using opened = await openContext(config, owner, io, () => undefined);
   const { key, findings, excess } = await proveKey(config, opened.context);
   const policy = policyOf(config);

@@ -1,14 +1,50 @@
-import { AirlockError } from "../shared/errors.ts";
+import { AirlockError, isAirlockError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { readProgram, type Kill } from "./program-output.ts";
 
-export interface TarOptions {
-  readonly paths: readonly string[];
-  readonly exclude: readonly string[];
+const VERSION_LIMIT_MS = 30_000;
+const MAX_VERSION_BYTES = 4_096;
+
+interface ProgramSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly kill: Kill;
   readonly log: Log;
   readonly signal: AbortSignal;
+}
+
+export interface TarOptions extends ProgramSurroundings {
+  readonly paths: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/**
+ * Others (busybox's, bsdtar) exit with 1 for options that they don't know, which GNU's says of files that changed: an
+ * archive of nothing would count as a backup.
+ * @throws {AirlockError} `source-unreadable` where there is none, or another
+ */
+export async function requireGnuTar({ signal, ...surroundings }: ProgramSurroundings): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(VERSION_LIMIT_MS)]);
+  const program = { file: "tar", args: ["--version"], stdin: "ignore", ...surroundings, signal: limit } as const;
+  let said = "";
+  try {
+    for await (const chunk of readProgram({ ...program, isWorthLogging: () => false, judge: () => undefined })) {
+      if (said.length < MAX_VERSION_BYTES) said += Buffer.from(chunk).toString("latin1");
+    }
+  } catch (error) {
+    if (signal.aborted || !isAirlockError(error)) throw error;
+    throw noGnuTar("tar can't be run", error);
+  }
+  const [line = ""] = said.split("\n");
+  if (!line.startsWith("tar (GNU tar)")) throw noGnuTar(`the tar of this machine is another: ${line.slice(0, 80)}`);
+}
+
+function noGnuTar(what: string, cause?: unknown): AirlockError {
+  const remedy = "install GNU tar under the name tar (most Linux systems have it; Alpine: apk add tar)";
+  return new AirlockError("source-unreadable", `${what}; folders are archived by GNU tar`, {
+    subject: "tar",
+    remedy,
+    cause,
+  });
 }
 
 /**
@@ -16,8 +52,14 @@ export interface TarOptions {
  * attributes and ACLs; holes of sparse files left out. Names are stored as they are given, less their leading slash.
  * @throws {AirlockError} `source-unreadable` when tar could not read everything
  */
-export function readTar({ paths, exclude, env, kill, log, signal }: TarOptions): AsyncIterable<Uint8Array> {
-  return readProgram({
+export async function* readTar({
+  paths,
+  exclude,
+  ...surroundings
+}: TarOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  await requireGnuTar(surroundings);
+  const { env, kill, log, signal } = surroundings;
+  yield* readProgram({
     file: "tar",
     args: [
       "--create",
