@@ -171,6 +171,7 @@ class Daemon {
       await this.#discover();
       if (this.#options.drain.aborted) this.#log.info("stopping", { underWay: this.#queue.pending });
       await this.#queue.end();
+      await this.#orphans.settled();
       this.#bookkeeper.end();
       await this.#options.ledger.settled();
       if (this.#halted.signal.aborted) throw this.#halted.signal.reason;
