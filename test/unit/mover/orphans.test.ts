@@ -172,9 +172,7 @@ test("after a start, one that is seconds old goes where it is older than what th
   const statements = chainOf(2);
   const stage = await openStage(statements, true);
   for (const statement of statements) await stage.ledger.append(entryOf(statement, stage.nowMs));
-  const [before, after] = statements
-    .map((one, index) => versionsOf([one], stage.nowMs + (index === 0 ? -1 : 1)))
-    .flat();
+  const [before, after] = statements.flatMap((one, index) => versionsOf([one], stage.nowMs + (index === 0 ? -1 : 1)));
   assert.ok(before !== undefined && after !== undefined);
   await stage.orphans.settle([before, after], true, never);
   assert.deepEqual(stage.removed, [before.key]);
