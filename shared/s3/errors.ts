@@ -87,6 +87,13 @@ function judgeByCode(answer: StoreAnswer, call: Call): Verdict | null {
         what: "the object is in an archive storage class",
         remedy: "restore it to a readable class, or discard it",
       };
+    // what fits into one store does not always fit into another, nor once it is in a form that can be signed
+    case "MetadataTooLarge":
+      return {
+        code: "object-unreadable",
+        what: "the object has more metadata than the store takes",
+        remedy: "upload it with less metadata, or discard it",
+      };
     case "SlowDown":
     case "Throttling":
     case "ThrottlingException":

@@ -238,6 +238,19 @@ const CASES: readonly Case[] = [
       return key;
     },
   },
+  {
+    what: "with metadata that is longer than the vault takes, in the form in which it can be signed",
+    host: "web1",
+    reason: "object-unreadable",
+    put: async (world) => {
+      const key = newKey("web1");
+      const airlock = inline(sign(world, "web1", stateOf("web1", key, BYTES)));
+      // two spaces are no form that all stores sign in the same way
+      const note = `x  ${"x".repeat(1900)}`.slice(0, 2000 - airlock.length);
+      await put(world, key, BYTES, { Metadata: { airlock, note } });
+      return key;
+    },
+  },
 ];
 
 describe("what must not cross is held, and delays nothing else", () => {

@@ -115,7 +115,20 @@ const TABLE: readonly [name: string, thrown: unknown, read: Code, repeatable: Co
     "store-unavailable",
     "store-unavailable",
   ],
-  ["MetadataTooLarge", answer(400, error("MetadataTooLarge")), "request-invalid", "request-invalid", "request-invalid"],
+  [
+    "MetadataTooLarge",
+    answer(400, error("MetadataTooLarge")),
+    "object-unreadable",
+    "object-unreadable",
+    "object-unreadable",
+  ],
+  [
+    "400 of another code",
+    answer(400, error("InvalidRequest")),
+    "request-invalid",
+    "request-invalid",
+    "request-invalid",
+  ],
   ["501", answer(501, error("NotImplemented")), "request-invalid", "request-invalid", "request-invalid"],
   ["416", answer(416, error("InvalidRange")), "request-invalid", "request-invalid", "request-invalid"],
   // a router that says so once the request is out: TCP gives up, and the connection ends with the router's words
