@@ -10,6 +10,9 @@ export interface Timing {
   readonly random: () => number;
 }
 
+/** A timer of Node's that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const realTiming: Timing = {
   now: () => Date.now(),
   random: () => Math.random(),
@@ -19,11 +22,17 @@ export const realTiming: Timing = {
         clearTimeout(timer);
         reject(interrupted(signal));
       };
+      const sleepOn = (leftMs: number): NodeJS.Timeout =>
+        setTimeout(
+          () => {
+            if (leftMs > LONGEST_TIMER_MS) return void (timer = sleepOn(leftMs - LONGEST_TIMER_MS));
+            signal.removeEventListener("abort", interrupt);
+            resolve();
+          },
+          Math.min(leftMs, LONGEST_TIMER_MS),
+        );
       if (signal.aborted) return reject(interrupted(signal));
-      const timer = setTimeout(() => {
-        signal.removeEventListener("abort", interrupt);
-        resolve();
-      }, durationMs);
+      let timer = sleepOn(durationMs);
       signal.addEventListener("abort", interrupt, { once: true });
     }),
 };
