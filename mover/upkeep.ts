@@ -11,6 +11,8 @@ import { hostOf } from "./admit.ts";
 
 const STALE_MS = 24 * 3_600_000;
 const EVERY_MS = 3_600_000;
+/** Of uploads that can't be ended, in one look: one must not keep the others, and what concerns all of them ends it. */
+const MAX_REFUSED = 10;
 /** Of 1,000 uploads each: what is beyond is seen an hour later, when the first are gone. */
 const MAX_PAGES = 20;
 
@@ -72,15 +74,23 @@ export class Upkeep {
   /** Only below this mover's own probe and its own hosts' names: the others are other movers'. */
   async #tidyVault(signal: AbortSignal): Promise<void> {
     const { vault, mover, isOurs, isKnown, log } = this.#options;
+    const refused: unknown[] = [];
     for (const prefix of ["archive/", `_airlock/probe/${mover}/`]) {
       for await (const upload of this.#stale(vault, prefix, signal)) {
         const { key, uploadId, begunAt } = upload;
         if (prefix === "archive/" && !isOurs(hostOf(key.slice(prefix.length)))) continue;
         if (isKnown(uploadId)) continue;
-        await vault.abortUpload(upload, signal);
+        try {
+          await vault.abortUpload(upload, signal);
+        } catch (thrown) {
+          refused.push(thrown);
+          if (signal.aborted || refused.length >= MAX_REFUSED) throw thrown;
+          continue;
+        }
         log.info("upload-aborted", { key, begunAt: begunAt.toISOString() });
       }
     }
+    if (refused.length > 0) throw refused[0];
   }
 
   async #lookAtDropZone(signal: AbortSignal): Promise<void> {

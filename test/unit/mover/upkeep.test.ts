@@ -95,6 +95,27 @@ test("uploads that were left in the vault over a day ago are aborted: our hosts'
   );
 });
 
+test("one that can't be aborted does not keep the others; when none can, that is the end of it", async () => {
+  const ages = (names: readonly string[]) => names.map((name) => [`archive/web1/${name}`, 48] as const);
+  for (const [names, refused, tried] of [
+    [["a", "b", "c"], ["a"], 3],
+    [Array.from({ length: 50 }, (_, index) => `n${index}`), null, 10],
+  ] as const) {
+    const vault = new Uploads(ages(names));
+    const asked: string[] = [];
+    vault.abortUpload = async ({ key }) => {
+      asked.push(key);
+      if (refused === null || refused.some((name) => key.endsWith(`/${name}`)))
+        throw new AirlockError("access-denied", "injected");
+    };
+    const { lines, upkeep: kept } = upkeep({ vault });
+    await kept.once(signal);
+    assert.equal(asked.length, tried);
+    assert.ok(lines.includes("upkeep-failed access-denied vault"), lines.join());
+    assert.equal(lines.filter((line) => line.startsWith("upload-aborted")).length, refused === null ? 0 : 2);
+  }
+});
+
 test("an upload's age is told by the store's own clock", async () => {
   const vault = new Uploads(
     [
