@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
+import { AirlockError } from "../shared/errors.ts";
 import { createFile, makeFolder } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey } from "../shared/keys.ts";
 import { eventQueuePolicy, moverDropZonePolicy, moverVaultPolicy, queueArnOf } from "../shared/policies.ts";
@@ -28,6 +30,11 @@ export async function runInit(io: Io, options: InitOptions): Promise<void> {
   const text = sampleConfig(options, keyFile);
   // a mistake in the options is told before anything is written; the sample's only flaw may be its missing hosts
   parseConfig(`${text}hosts: { host: { signatures: none } }\n`, io.configFile, moverSchema);
+  for (const file of [keyFile, io.configFile]) {
+    if (!existsSync(file)) continue; // if one comes into being right now, it is not replaced either
+    const remedy = "move it away first, if it really is to be replaced";
+    throw new AirlockError("target-exists", "the file is there already", { subject: file, remedy });
+  }
   const key = generateSigningKey();
   makeFolder(folder);
   await createFile(keyFile, formatSigningKey(key), { mode: 0o600 });

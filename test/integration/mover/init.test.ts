@@ -82,6 +82,18 @@ describe("airlock-mover init", { concurrency: 2 }, () => {
     await assert.rejects(stat(join(world.dir, "etc")), { code: "ENOENT" });
   });
 
+  test("init: where the configuration is there already, no key is made that belongs to none", async () => {
+    await using world = await startWorld();
+    await mkdir(join(world.dir, "etc"));
+    const config = join(world.dir, "etc", "mover.yaml");
+    await writeFile(config, "id: mover-b\n");
+    const options = ["--id", "mover-b", "--drop-zone", DROP_ZONE, "--vault", VAULT, "--region", "eu-central-1"];
+    const refused = await world.run("mover", ["--config", config, "init", ...options]);
+    assert.equal(refused.exit, 2);
+    assert.match(refused.stderr, /the file is there already \(.*mover\.yaml\)/);
+    await assert.rejects(stat(join(world.dir, "etc", "mover.key")), { code: "ENOENT" });
+  });
+
   test("init --json: one value, with the public key and where things are", async () => {
     await using world = await startWorld();
     const config = join(world.dir, "etc", "mover.yaml");
