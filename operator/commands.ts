@@ -9,6 +9,8 @@ import type { VerifyOptions } from "./verify-command.ts";
 
 const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …; a day or minute means all of it";
 
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
 /** Each command brings its own code: `--version` and `--help` need none of it. */
 export function declareCommands(program: Command, io: Io): void {
   program
@@ -49,6 +51,10 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--at <TIME>", `the newest that was there then, ${TIME_HELP}`)
     .option("--to <DIR>", "where to; `-` writes the decoded bytes to standard output", ".")
     .option("--identity <FILE>", "the age identity or its 24 words; `-` reads standard input; without it you are asked")
+    .option("--only <PATH>", "of an archive only this member, or folder with what is in it; may be repeated", collect)
+    .option("--list", "name an archive's members, and restore nothing")
+    .option("--devices", "restore device nodes, too (as root)")
+    .option("--max-size <SIZE>", "how large it may get; by default 200 times what is stored, or 1GiB")
     .option("--raw", "the stored bytes as they are: neither decrypted nor unpacked")
     .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
     .action(async (what: string, options: RestoreOptions) =>

@@ -26,19 +26,37 @@ export async function* readStoredObject(
   wanted: Wanted,
   timing: Timing,
   signal: AbortSignal,
-  rangesAhead = RANGES_AHEAD,
+  { rangesAhead = RANGES_AHEAD, fromByte = 0 }: ReadOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   const load = (range: ByteRange | null, rangeSignal: AbortSignal): Promise<Buffer> =>
     readRange(reader, wanted, range, timing, rangeSignal);
-  if (wanted.sizeBytes <= RANGE_BYTES) {
+  if (fromByte === 0 && wanted.sizeBytes <= RANGE_BYTES) {
     yield await load(null, signal);
     return;
   }
-  yield* prefetch(rangesOf(wanted.sizeBytes), rangesAhead, load, signal);
+  yield* prefetch(rangesOf(fromByte, wanted.sizeBytes), rangesAhead, load, signal);
 }
 
-function* rangesOf(sizeBytes: number): Generator<ByteRange, void, undefined> {
-  for (let first = 0; first < sizeBytes; first += RANGE_BYTES) {
+export interface ReadOptions {
+  readonly rangesAhead?: number;
+  /** What is before it is not read. */
+  readonly fromByte?: number;
+}
+
+/** The beginning of an object, at most a range of it. */
+export function readBeginning(
+  reader: VaultReader,
+  wanted: Wanted,
+  lengthBytes: number,
+  timing: Timing,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const last = Math.min(lengthBytes, RANGE_BYTES, wanted.sizeBytes) - 1;
+  return readRange(reader, wanted, { first: 0, last }, timing, signal);
+}
+
+function* rangesOf(fromByte: number, sizeBytes: number): Generator<ByteRange, void, undefined> {
+  for (let first = fromByte; first < sizeBytes; first += RANGE_BYTES) {
     yield { first, last: Math.min(first + RANGE_BYTES, sizeBytes) - 1 };
   }
 }

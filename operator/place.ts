@@ -3,9 +3,10 @@ import { chmod, link, lstat, mkdir, mkdtemp, open, readdir, rename, rm, type Fil
 import { join } from "node:path";
 import { AirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Begins the name of everything that is not finished; whatever has such a name may be removed. */
-const UNFINISHED = ".airlock-restore-";
+export const UNFINISHED = ".airlock-restore-";
 
 /** What a file system without hard links (FAT on a USB stick) says when asked for one. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
@@ -20,16 +21,27 @@ export interface TemporaryFile extends AsyncDisposable {
 /** A file of the folder's own file system, readable by its owner only, that is gone after use unless it was placed. */
 export async function createTemporaryFile(folder: string): Promise<TemporaryFile> {
   const path = join(folder, `${UNFINISHED}${randomBytes(8).toString("hex")}`);
-  const handle = await open(path, "wx+", 0o600);
-  let length = 0;
+  return toTemporaryFile(path, await open(path, "wx+", 0o600), 0);
+}
+
+/** @param length of what is in it already */
+export function toTemporaryFile(
+  path: string,
+  handle: FileHandle,
+  length: number,
+): TemporaryFile & { readonly rewind: () => void } {
+  let end = length;
   return {
     path,
     handle,
+    rewind: () => {
+      end = 0;
+    },
     append: async (bytes) => {
       for (let offset = 0; offset < bytes.length;) {
-        const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, length);
+        const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, end);
         offset += bytesWritten;
-        length += bytesWritten;
+        end += bytesWritten;
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -39,13 +51,25 @@ export async function createTemporaryFile(folder: string): Promise<TemporaryFile
   };
 }
 
+const PIECE_BYTES = 256 * 1024;
+
+/** What is in a file, from its beginning. Not by a stream: one that is left early closes the file. */
+export async function* readBack(handle: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
 export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
 }
 
 export async function createTemporaryFolder(folder: string): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(folder, UNFINISHED));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return { path, [Symbol.asyncDispose]: () => removeTree(path) };
 }
 
 /** @throws {AirlockError} `target-exists` when something has that name, a dangling link included */
@@ -77,7 +101,9 @@ export async function placeFolderContents(from: string, to: string): Promise<rea
   await chmod(from, 0o700);
   // As bytes: not every file system's names are UTF-8.
   const names = await readdir(from, { encoding: "buffer" });
-  for (const name of names) await requireFree(entryOf(to, name));
+  const taken = new Set((await readdir(to, { encoding: "buffer" })).map((name) => name.toString("latin1")));
+  const clash = names.find((name) => taken.has(name.toString("latin1")));
+  if (clash !== undefined) throw targetExists(entryOf(to, clash));
   const moved: Buffer[] = [];
   try {
     for (const name of names) {
@@ -98,11 +124,11 @@ function entryOf(folder: string, name: Buffer): Buffer {
 
 /** Moving a folder writes its `..`, so without root's rights one that is write-protected has to be opened for it. */
 async function moveEntry(from: Buffer, to: Buffer): Promise<void> {
-  const { mode } = await lstat(from);
   try {
     await rename(from, to);
   } catch (error) {
     if (errorCode(error) !== "EACCES") throw error;
+    const { mode } = await lstat(from);
     await chmod(from, 0o700);
     await rename(from, to);
     await chmod(to, mode & 0o7777);

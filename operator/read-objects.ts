@@ -85,7 +85,7 @@ async function compareDigest(
   });
   const hash = createHash("sha256");
   try {
-    for await (const piece of readStoredObject(reader, object, timing, signal, 1)) hash.update(piece);
+    for await (const piece of readStoredObject(reader, object, timing, signal, { rangesAhead: 1 })) hash.update(piece);
   } catch (error) {
     if (isAirlockError(error, "object-corrupt")) return finding(error.message);
     // an archived class, or a key of the customer's: nothing is known of its bytes

@@ -1,27 +1,29 @@
 import type { Io } from "../shared/cli.ts";
-import { formatBytes } from "../shared/config/units.ts";
+import { formatBytes, parseSize } from "../shared/config/units.ts";
 import { AirlockError } from "../shared/errors.ts";
 import { printable } from "../shared/printable.ts";
-import { startProgress } from "../shared/progress.ts";
-import { realTiming } from "../shared/retry.ts";
-import { readIdentities } from "./identity.ts";
-import { startLazily } from "./lazy-progress.ts";
+import { finish, toJsonLines } from "./json-lines.ts";
 import { warnOfLedger } from "./ledger-warnings.ts";
 import { formatTime } from "./list.ts";
 import { openVault } from "./open-vault.ts";
+import type { PlanOptions } from "./plan.ts";
+import { restoreContext, showProgress } from "./restore-context.ts";
 import { restore, type Restored } from "./restore.ts";
 import { formatSelector, parseSelector, parseTime } from "./selector.ts";
-import { identityInput } from "./terminal.ts";
 
 export interface RestoreOptions {
   readonly at?: string;
   readonly to: string;
   readonly identity?: string;
+  readonly only?: readonly string[];
+  readonly list?: true;
+  readonly devices?: true;
+  readonly maxSize?: string;
   readonly raw?: true;
   readonly unverified?: true;
 }
 
-/** `airlock restore HOST/SET [--at TIME] [--to DIR|-] [--identity FILE|-] [--raw] [--unverified]` */
+/** `airlock restore HOST/SET [--at TIME] [--to DIR|-] [--only PATH] [--list] [--identity FILE|-] …` */
 export async function runRestore(io: Io, what: string, options: RestoreOptions): Promise<void> {
   const selector = parseSelector(what);
   if (selector.path === null) {
@@ -29,8 +31,9 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
       remedy: `write HOST/SET; \`airlock ls ${selector.host}\` shows what there is`,
     });
   }
-  const toStdout = options.to === "-";
-  if (toStdout && io.json) {
+  const planOptions = parsePlanOptions(options);
+  const toStdout = options.to === "-" || options.list === true;
+  if (options.to === "-" && io.json) {
     throw new AirlockError("usage", "standard output can't take both the bytes and a JSON value", {
       remedy: "leave out --json, or restore into a folder",
     });
@@ -38,32 +41,23 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
   const at = options.at === undefined ? null : parseTime(options.at);
   await using vault = await openVault(io);
   const warnings = warnOfLedger(io);
-  const progress = startLazily((totalBytes) =>
-    startProgress({ label: what, totalBytes, stream: io.stderr, now: () => performance.now() }),
-  );
-  const { reader, config } = vault;
+  const progress = showProgress(io, what);
+  const members = options.list === true && io.json ? toJsonLines(io.stdout) : null;
   try {
     const restored = await restore(
       {
+        ...planOptions,
         selector,
         at,
-        to: toStdout ? io.stdout : options.to,
-        raw: options.raw === true,
-        unverified: options.unverified === true,
+        to: toStdout ? (members ?? io.stdout) : options.to,
+        list: options.list !== true ? null : io.json ? "short" : "long",
       },
-      {
-        reader,
-        movers: config.movers,
-        hosts: config.hosts,
-        timing: realTiming,
-        signal: io.abort,
-        env: io.env,
-        readIdentities: () => readIdentities(options.identity ?? null, identityInput(io)),
-        onLedgerProblem: (problem) => warnings.add(problem),
-        onProgress: progress.reached,
-      },
+      restoreContext(io, vault, options.identity, warnings, progress),
     );
+    progress.end();
     warnings.end();
+    if (members !== null) await finish(members);
+    if (options.list === true) return;
     const text = describeRestored(restored);
     if (toStdout) io.stderr.write(text);
     else io.print(restoredValue(restored), text);
@@ -72,11 +66,38 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
   }
 }
 
-function describeRestored({ object, paths, signer, waived, encoding, remarks }: Restored): string {
+function parsePlanOptions(options: RestoreOptions): PlanOptions {
+  const { raw = false, unverified = false, devices = false, maxSize } = options;
+  const only = (options.only ?? []).map(parseMember);
+  const maxBytes = maxSize === undefined ? null : parseSize(maxSize);
+  if (maxSize !== undefined && maxBytes === null) {
+    throw new AirlockError("usage", `${JSON.stringify(maxSize)} is not a size`, { remedy: "write it as 100GiB" });
+  }
+  const clash =
+    raw && (only.length > 0 || options.list === true)
+      ? "--raw leaves the archive as it is, so --only and --list have nothing to go by"
+      : options.to === "-" && only.length > 0
+        ? "--only restores files, and standard output takes one stream"
+        : null;
+  if (clash !== null) throw new AirlockError("usage", clash, { remedy: "leave out one of them" });
+  return { raw, unverified, devices, only, maxBytes };
+}
+
+/** As people write paths: archives name their members without the slash at the beginning. */
+function parseMember(text: string): string {
+  const member = text.replace(/^\/+/, "").replace(/\/+$/, "");
+  if (member !== "" && !member.includes("\0")) return member;
+  throw new AirlockError("usage", `--only ${JSON.stringify(text)} names no member`, {
+    remedy: "give a path as --list shows it",
+  });
+}
+
+function describeRestored({ object, paths, files, signer, waived, encoding, remarks }: Restored): string {
   const { sizeBytes, sha256, at, host, mover, segment } = object;
   const lines = [
     `restored ${printable(object.set === null ? object.key : object.group)} as of ${formatTime(at)} UTC, the time at which it was recorded`,
     ...describePaths(paths).map((path) => `  to        ${path}`),
+    ...(encoding.includes("tar") && paths.length > 0 ? [`  files     ${files}`] : []),
     `  stored    ${formatBytes(sizeBytes)}${encoding.length > 0 ? ` (${encoding.join(", ")})` : ""}, recorded by ${printable(mover)} in segment ${segment}`,
     `  sha-256   ${sha256}, verified`,
     signer === null
@@ -94,7 +115,7 @@ function describePaths(paths: readonly string[]): string[] {
   return paths.length > PATHS_SHOWN ? [...shown, `and ${paths.length - PATHS_SHOWN} more`] : shown;
 }
 
-function restoredValue({ object, paths, signer, waived, encoding, remarks }: Restored): object {
+function restoredValue({ object, paths, files, signer, waived, encoding, remarks, restoredBytes }: Restored): object {
   return {
     host: object.host,
     set: object.set,
@@ -108,6 +129,8 @@ function restoredValue({ object, paths, signer, waived, encoding, remarks }: Res
     mover: object.mover,
     segment: object.segment,
     paths,
+    files,
+    restoredBytes,
     remarks,
   };
 }

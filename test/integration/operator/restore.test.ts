@@ -2,72 +2,18 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { zstdCompressSync } from "node:zlib";
-import { Encrypter, generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { after, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { generateHybridIdentity, generateX25519Identity } from "age-encryption";
 import type { EncodingStep } from "../../../shared/statement.ts";
-import {
-  createHost,
-  createLedger,
-  foreignObject,
-  keysOf,
-  sha256,
-  type FixtureObject,
-  type ObjectOptions,
-} from "../../unit/operator/fixture.ts";
-import { startVaultServer, type Ran, type VaultServer } from "./vault-server.ts";
+import { createHost, foreignObject, sha256, type ObjectOptions } from "../../unit/operator/fixture.ts";
+import { startRestoreBench } from "./restore-bench.ts";
 
-let vault: VaultServer;
-let identity: string;
-let identityFile: string;
-const web = createHost("web1");
-const mover = createLedger("mover-a");
-let folders = 0;
-
-before(async () => {
-  vault = await startVaultServer();
-  identity = await generateX25519Identity();
-  identityFile = join(vault.folder, "identity.txt");
-  await writeFile(identityFile, `# my identity\n${identity}\n`);
-  await vault.configure(keysOf(["mover-a", mover.key]), keysOf(["web1", web.key]));
-});
-after(() => vault[Symbol.asyncDispose]());
-
-/** A fresh folder for one test. */
-async function target(): Promise<string> {
-  folders += 1;
-  const path = join(vault.folder, `target-${folders}`);
-  await mkdir(path);
-  return path;
-}
-
-async function encode(bytes: Uint8Array, steps: readonly EncodingStep[], to = identity): Promise<Uint8Array> {
-  let encoded = bytes;
-  for (const step of steps) {
-    if (step === "zstd") encoded = zstdCompressSync(encoded);
-    if (step === "age") {
-      const encrypter = new Encrypter();
-      encrypter.addRecipient(await identityToRecipient(to));
-      encoded = await encrypter.encrypt(encoded);
-    }
-  }
-  return encoded;
-}
-
-/** Puts one more object of the host into the vault. */
-async function store(options: ObjectOptions, stored?: Uint8Array): Promise<FixtureObject> {
-  const object = web.next(options);
-  mover.append([object.entry]);
-  await vault.putLedger(mover);
-  await vault.putObject(stored === undefined ? object : { ...object, bytes: stored });
-  return object;
-}
-
-async function restore(set: string, to: string, ...args: string[]): Promise<Ran> {
-  return vault.run(["restore", `web1/${set}`, "--to", to, ...args]);
-}
+const bench = await startRestoreBench();
+after(() => bench[Symbol.asyncDispose]());
+const { vault, web, mover, identity, identityFile, target, store, encode, restore } = bench;
 
 const SUFFIXES: Readonly<Record<EncodingStep, string>> = { tar: ".tar", zstd: ".zst", age: ".age" };
 
@@ -258,9 +204,7 @@ const failures: readonly {
   },
 ];
 function flipped(stored: Uint8Array): Uint8Array {
-  const copy = Buffer.from(stored);
-  copy[150_000] = (copy[150_000] ?? 0) ^ 1;
-  return copy;
+  return flippedAt(stored, 150_000);
 }
 
 for (const [number, { what, encoding, make, damage, forge, exit, says }] of failures.entries()) {
@@ -360,17 +304,80 @@ test("connections that break off and a store that fails for a while are got over
   assert.ok(big.equals(await readFile(join(to, "shop.dump"))));
 });
 
-test("an interrupt in the middle of a restore leaves nothing behind", async () => {
-  await store({ set: "slow", bytes: randomBytes(30 * 1024 * 1024) });
-  const hang = { operation: "GetObject", key: /slow/, nth: 3, fault: { kind: "hang", when: "before" } } as const;
+test("an interrupt in the middle of a restore keeps what was read, and the same command goes on from there", async () => {
+  const large = randomBytes(60 * 1024 * 1024);
+  await store({ set: "slow", bytes: large });
+  const hang = { operation: "GetObject", key: /slow/, nth: 6, fault: { kind: "hang", when: "before" } } as const;
   const reached = vault.server.faults.add(hang).nextFiring();
   const to = await target();
   const child = vault.start(["restore", "web1/slow", "--to", to]);
   await reached;
-  assert.equal((await readdir(to)).length, 1); // what is there has no final name
+  // the ranges before the one that hangs are written in order
+  const size = async (): Promise<number> => {
+    const [only] = await readdir(to);
+    return only === undefined ? 0 : (await stat(join(to, only))).size;
+  };
+  while ((await size()) < 8 * 1024 * 1024) await setTimeout(20);
   child.kill("SIGINT");
   const [code] = (await once(child, "close")) as [number];
   vault.server.faults.clear();
   assert.equal(code, 1);
-  assert.deepEqual(await readdir(to), []);
+  const [kept = "", ...others] = await readdir(to); // what is there has no final name
+  assert.match(kept, /^\.airlock-restore-[0-9a-f]{32}\.part$/);
+  assert.deepEqual(others, []);
+  const keptBytes = (await stat(join(to, kept))).size;
+
+  let readBytes = 0;
+  const end = vault.server.onRequest(({ operation, key, responseBytes }) => {
+    if (operation === "GetObject" && key?.includes("/slow/") === true) readBytes += responseBytes;
+  });
+  const again = await restore("slow", to);
+  end();
+  assert.equal(again.exit, 0, again.stderr);
+  assert.deepEqual(await readdir(to), ["shop.dump"]);
+  assert.ok(large.equals(await readFile(join(to, "shop.dump"))));
+  assert.ok(readBytes > 0 && readBytes < large.length - keptBytes + 100_000, `${readBytes} after ${keptBytes}`);
+});
+
+test("what an earlier attempt left is not believed: where it is wrong, all is read again", async () => {
+  const large = randomBytes(10 * 1024 * 1024);
+  const object = await store({ set: "left", bytes: large });
+  const to = await target();
+  const part = join(to, `.airlock-restore-${sha256(object.bytes).slice(0, 32)}.part`);
+  for (const left of [Buffer.alloc(9_000_000), randomBytes(11 * 1024 * 1024), flippedAt(large, 1000)]) {
+    await writeFile(part, left);
+    const ran = await restore("left", to);
+    assert.equal(ran.exit, 0, ran.stderr);
+    assert.deepEqual(await readdir(to), ["shop.dump"]);
+    assert.ok(large.equals(await readFile(join(to, "shop.dump"))));
+    await rm(join(to, "shop.dump"));
+  }
+  await symlink(join(to, "elsewhere"), part);
+  const ran = await restore("left", to);
+  assert.equal(ran.exit, 2, ran.stderr);
+  assert.match(ran.stderr, /no unfinished download/);
+  await assert.rejects(stat(join(to, "elsewhere")));
+});
+
+function flippedAt(whole: Uint8Array, at: number): Buffer {
+  const copy = Buffer.from(whole);
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+}
+
+test("another identity is found out before a large object is read", async () => {
+  const encoded = await encode(randomBytes(20 * 1024 * 1024), ["age"]);
+  await store({ set: "large-secret", name: "x.age", encoding: ["age"], bytes: encoded });
+  const other = await generateX25519Identity();
+  let readBytes = 0;
+  const end = vault.server.onRequest(({ operation, responseBytes, key }) => {
+    if (operation === "GetObject" && key?.includes("/large-secret/") === true) readBytes += responseBytes;
+  });
+  const ran = await vault.run(["restore", "web1/large-secret", "--to", await target(), "--identity", "-"], {
+    stdin: other,
+  });
+  end();
+  assert.equal(ran.exit, 5, ran.stderr);
+  assert.match(ran.stderr, /encrypted to other identities/);
+  assert.ok(readBytes > 0 && readBytes < 1024 * 1024, `${readBytes}`);
 });

@@ -52,7 +52,12 @@ export interface VaultServer extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
-export async function startVaultServer(): Promise<VaultServer> {
+export interface VaultServerOptions {
+  /** Further actions that the operator's key may take. */
+  readonly operatorMay?: readonly string[];
+}
+
+export async function startVaultServer(_options: VaultServerOptions = {}): Promise<VaultServer> {
   const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
   const server = await startS3Server({ dir: folder });
   const account = server.createAccount("acme");

@@ -9,11 +9,12 @@ import { setImmediate } from "node:timers/promises";
 import { createTemporaryFile, createTemporaryFolder, placeFile, placeFolderContents } from "../../../operator/place.ts";
 import { requireGnuTar, unpackTar } from "../../../operator/unpack.ts";
 import { isAirlockError } from "../../../shared/errors.ts";
+import { makeTar, type Member } from "./make-tar.ts";
 
 let base: string;
 let into: string;
 const signal = AbortSignal.timeout(60_000);
-const options = { env: process.env, signal };
+const options = { env: process.env, signal, devices: false, only: [] };
 
 before(async () => {
   base = await mkdtemp(join(tmpdir(), "airlock-unpack-"));
@@ -26,47 +27,12 @@ beforeEach(async () => {
   into = await mkdtemp(join(base, "into-"));
 });
 
-interface Member {
-  readonly name: string;
-  /** POSIX: 0 file, 1 hard link, 2 symbolic link, 5 directory. */
-  readonly type?: "0" | "1" | "2" | "5";
-  readonly link?: string;
-  readonly content?: string;
-  readonly mode?: number;
-  /** A number, and a name that says otherwise. */
-  readonly owner?: { readonly uid: number; readonly name: string };
-}
-
-/** A ustar archive, byte by byte: no tar would make these. https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html */
-function makeTar(members: readonly Member[]): Buffer {
-  const blocks = members.flatMap(({ name, type = "0", link = "", content = "", mode = 0o644, owner }) => {
-    const header = Buffer.alloc(512);
-    header.write(name, 0);
-    header.write(`${mode.toString(8).padStart(7, "0")}\0`, 100);
-    header.write("0000000\0".repeat(2), 108);
-    if (owner !== undefined) header.write(`${owner.uid.toString(8).padStart(7, "0")}\0`, 108);
-    header.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124);
-    header.write("00000000000\0", 136);
-    header.write(" ".repeat(8), 148);
-    header.write(type, 156);
-    header.write(link, 157);
-    header.write("ustar\x0000", 257);
-    header.write(owner?.name ?? "", 265);
-    const sum = header.reduce((total, byte) => total + byte, 0);
-    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
-    const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
-    body.write(content);
-    return [header, body];
-  });
-  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
-}
-
 async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
 }
 
-const unpack = (members: readonly Member[]): Promise<readonly string[]> =>
-  unpackTar(onePiece(makeTar(members)), into, options);
+const unpack = async (members: readonly Member[]): Promise<readonly string[]> =>
+  (await unpackTar(onePiece(makeTar(members)), into, options)).remarks;
 
 /** Nothing outside the folder came to be or changed. */
 async function assertContained(): Promise<void> {
@@ -156,7 +122,7 @@ for (const [what, members] of [
 
 test("what undoes tar's care in the environment does not count", async () => {
   const env = { ...process.env, TAR_OPTIONS: "--absolute-names" };
-  await unpackTar(onePiece(makeTar([{ name: join(outside(), "new"), content: "evil" }])), into, { env, signal });
+  await unpackTar(onePiece(makeTar([{ name: join(outside(), "new"), content: "evil" }])), into, { ...options, env });
   await assertContained();
 });
 
@@ -187,7 +153,7 @@ test("an abort kills tar and ends the unpacking", async () => {
       await setImmediate();
     }
   }
-  await assert.rejects(unpackTar(stuck(), into, { env: process.env, signal: abort.signal }), /enough/);
+  await assert.rejects(unpackTar(stuck(), into, { ...options, signal: abort.signal }), /enough/);
 });
 
 test("a machine without tar, and one with another tar, are told so", async () => {
