@@ -1,6 +1,8 @@
 import { Option, type Command } from "commander";
 import type { Io } from "../shared/cli.ts";
+import { AirlockError } from "../shared/errors.ts";
 import { ROLES, SOURCES, type AuditOptions } from "./audit-options.ts";
+import type { DrillOptions, Invocation } from "./drill-command.ts";
 import type { KeygenOptions } from "./keygen-command.ts";
 import type { KitOptions } from "./kit-command.ts";
 import type { LsOptions } from "./ls-command.ts";
@@ -12,7 +14,11 @@ const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …;
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /** Each command brings its own code: `--version` and `--help` need none of it. */
-export function declareCommands(program: Command, io: Io): void {
+export function declareCommands(program: Command, io: Io, invocation: Invocation): void {
+  program.hook("preAction", (_, action) => {
+    if (invocation.command === null || action.name() === "drill") return;
+    throw new AirlockError("usage", `${action.name()} runs no command`, { remedy: "leave out the --" });
+  });
   program
     .command("keygen")
     .description("make an age identity; its recipient goes into the hosts' configuration")
@@ -46,8 +52,8 @@ export function declareCommands(program: Command, io: Io): void {
 
   program
     .command("restore")
-    .description("restore the newest object of a set, after verifying it")
-    .argument("<HOST/SET>", "the set, or the whole key of one object")
+    .description("restore the newest object of a set, or of every set of a host, after verifying it")
+    .argument("<HOST[/SET]>", "the set, the whole key of one object, or a host: each set into a folder of its name")
     .option("--at <TIME>", `the newest that was there then, ${TIME_HELP}`)
     .option("--to <DIR>", "where to; `-` writes the decoded bytes to standard output", ".")
     .option("--identity <FILE>", "the age identity or its 24 words; `-` reads standard input; without it you are asked")
@@ -59,6 +65,27 @@ export function declareCommands(program: Command, io: Io): void {
     .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
     .action(async (what: string, options: RestoreOptions) =>
       (await import("./restore-command.ts")).runRestore(io, what, options),
+    );
+
+  program
+    .command("drill")
+    .summary("restore some sets to be thrown away again, and record how it went")
+    .description(
+      "Restores the newest object of a random sample of sets, or of those named, into a scratch folder, which is removed; " +
+        "records the result for `airlock report`. Says nothing where all is well and nobody looks: made for cron.",
+    )
+    .usage("[options] [HOST[/SET]] [--run -- COMMAND…]")
+    .argument("[HOST[/SET]]", "this set, or every set of this host, instead of a sample")
+    .option("--sample <N>", "how many sets are drawn", "3")
+    .option("--largest <SIZE>", "draw none that is stored larger")
+    .option("--max-size <SIZE>", "how large each may get; by default 200 times what is stored, or 1GiB")
+    .option("--identity <FILE>", "the age identity or its 24 words; `-` reads standard input; without it you are asked")
+    .option("--run", "run the command behind `--` in the folder of each; it passes if the command exits with 0")
+    .option("--run-limit <DURATION>", "how long it may take", "1h")
+    .option("--scratch <DIR>", "where the scratch folder is made; default: $TMPDIR or /tmp")
+    .option("--results <DIR>", "where the result is written; default: ~/.local/state/airlock/drills")
+    .action(async (what: string | undefined, options: DrillOptions) =>
+      (await import("./drill-command.ts")).runDrill(io, what, invocation, options),
     );
 
   program

@@ -3,7 +3,7 @@ import { readConfig } from "../shared/config/read-config.ts";
 import type { StoreConfig } from "../shared/config/store-config.ts";
 import { storeOf, storeSchema } from "../shared/config/store.ts";
 import { durationSchema } from "../shared/config/units.ts";
-import { hostName, mapOf, moverId, publicKeys } from "../shared/config/values.ts";
+import { hostName, mapOf, moverId, publicKeys, setName } from "../shared/config/values.ts";
 import type { PublicKey } from "../shared/keys.ts";
 
 export interface OperatorConfig {
@@ -14,6 +14,8 @@ export interface OperatorConfig {
   readonly hosts: ReadonlyMap<string, readonly PublicKey[]>;
   /** How long the vault's lifecycle rules let objects live; null: as long as its bucket locks them. */
   readonly expireAfterMs: number | null;
+  /** Of a host the sets that are restored before all others, in this order: what others need. */
+  readonly restoreOrder: ReadonlyMap<string, readonly string[]>;
 }
 
 const KEYS = "at least one public key";
@@ -27,6 +29,7 @@ export const operatorSchema = z
     }),
     hosts: mapOf(hostName, keys).default(new Map()),
     expireAfter: durationSchema({ min: "1d", max: "36600d" }).optional(),
+    restoreOrder: mapOf(hostName, z.array(setName, { error: "sets, in order: [base, postgres]" })).default(new Map()),
   })
   .transform(({ vault, expireAfter, ...given }): OperatorConfig => ({
     ...given,

@@ -11,7 +11,7 @@ import { createFile, errorCode } from "../shared/files.ts";
  */
 const MAX_RESULT_BYTES = 1024 * 1024;
 /** A drill is a sample: more objects than this are not one. */
-const MAX_DRILL_OBJECTS = 1000;
+export const MAX_DRILL_OBJECTS = 1000;
 const MAX_TEXT = 2000;
 
 const time = z.iso.datetime({ precision: 3 });

@@ -1,8 +1,10 @@
+import { hash } from "node:crypto";
 import { constants, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
 import { toTemporaryFile, UNFINISHED, type TemporaryFile } from "./place.ts";
+import type { StoredObject } from "./stored-object.ts";
 
 /** A download that the next attempt at the same object can go on with. */
 export interface PartFile extends TemporaryFile {
@@ -15,12 +17,16 @@ export interface PartFile extends TemporaryFile {
 }
 
 /**
- * Opens the folder's file for the bytes that have this digest. Two processes that download the same object into one
+ * Opens the folder's file for this object's bytes. Two processes that download the same object into one
  * folder write the same bytes to the same places.
  * @throws {AirlockError} `target-exists` when something else has its name
  */
-export async function openPartFile(folder: string, sha256: string): Promise<PartFile> {
-  const path = join(folder, `${UNFINISHED}${sha256.slice(0, 32)}.part`);
+export async function openPartFile(
+  folder: string,
+  { vaultName, sha256 }: Pick<StoredObject, "vaultName" | "sha256">,
+): Promise<PartFile> {
+  const id = hash("sha256", `${vaultName}\n${sha256}`).slice(0, 32);
+  const path = join(folder, `${UNFINISHED}${id}.part`);
   const handle = await open(
     path,
     constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,

@@ -49,7 +49,7 @@ export async function placeInStream(
   context: PlaceContext,
 ): Promise<Placed> {
   await using folder = await createTemporaryFolder(tmpdir());
-  await using stored = await openPartFile(folder.path, plan.object.sha256);
+  await using stored = await openPartFile(folder.path, plan.object);
   await fetch(plan.object, stored, context);
   const tally = { bytes: 0 };
   const decoded = decode(plan, stored, identities, tally, context);
@@ -67,7 +67,7 @@ export async function listMembers(
 ): Promise<void> {
   await requireGnuTar(context);
   await using folder = await createTemporaryFolder(tmpdir());
-  await using stored = await openPartFile(folder.path, plan.object.sha256);
+  await using stored = await openPartFile(folder.path, plan.object);
   await fetch(plan.object, stored, context);
   await listTar(decode(plan, stored, identities, { bytes: 0 }, context), to, { ...context, isLong });
 }
@@ -83,7 +83,7 @@ export async function placeInFolder(
   // Both are looked at again when it counts; here they spare a download that could not be used.
   if (plan.encoding.includes("tar")) await requireGnuTar(context);
   else await requireFree(join(folder, nameOf(plan)));
-  await using stored = await openPartFile(folder, plan.object.sha256);
+  await using stored = await openPartFile(folder, plan.object);
   return await keepingPart(stored, context, async () => {
     await fetch(plan.object, stored, context);
     if (plan.encoding.length === 0) {
@@ -100,7 +100,7 @@ export async function placeInFolder(
 
 /** The object's stored bytes, proven, beside where they will be decoded. The caller disposes of the file. */
 export async function fetchInto(plan: Plan, folder: string, context: PlaceContext): Promise<PartFile> {
-  const stored = await openPartFile(folder, plan.object.sha256);
+  const stored = await openPartFile(folder, plan.object);
   try {
     await keepingPart(stored, context, () => fetch(plan.object, stored, context));
     return stored;

@@ -9,7 +9,9 @@ import { openVault } from "./open-vault.ts";
 import type { PlanOptions } from "./plan.ts";
 import { restoreContext, showProgress } from "./restore-context.ts";
 import { restore, type Restored } from "./restore.ts";
-import { formatSelector, parseSelector, parseTime } from "./selector.ts";
+import { runRestoreHost } from "./restore-host-command.ts";
+import { restoredValue } from "./restored.ts";
+import { parseSelector, parseTime } from "./selector.ts";
 
 export interface RestoreOptions {
   readonly at?: string;
@@ -23,22 +25,18 @@ export interface RestoreOptions {
   readonly unverified?: true;
 }
 
-/** `airlock restore HOST/SET [--at TIME] [--to DIR|-] [--only PATH] [--list] [--identity FILE|-] …` */
+/** `airlock restore HOST[/SET] [--at TIME] [--to DIR|-] [--only PATH] [--list] [--identity FILE|-] …` */
 export async function runRestore(io: Io, what: string, options: RestoreOptions): Promise<void> {
   const selector = parseSelector(what);
-  if (selector.path === null) {
-    throw new AirlockError("usage", `${formatSelector(selector)} is a host: which of its sets is to be restored?`, {
-      remedy: `write HOST/SET; \`airlock ls ${selector.host}\` shows what there is`,
-    });
-  }
   const planOptions = parsePlanOptions(options);
+  const at = options.at === undefined ? null : parseTime(options.at);
+  if (selector.path === null) return runRestoreHost(io, selector.host, at, planOptions, options);
   const toStdout = options.to === "-" || options.list === true;
   if (options.to === "-" && io.json) {
     throw new AirlockError("usage", "standard output can't take both the bytes and a JSON value", {
       remedy: "leave out --json, or restore into a folder",
     });
   }
-  const at = options.at === undefined ? null : parseTime(options.at);
   await using vault = await openVault(io);
   const warnings = warnOfLedger(io);
   const progress = showProgress(io, what);
@@ -113,24 +111,4 @@ const PATHS_SHOWN = 10;
 function describePaths(paths: readonly string[]): string[] {
   const shown = paths.slice(0, PATHS_SHOWN).map(printable);
   return paths.length > PATHS_SHOWN ? [...shown, `and ${paths.length - PATHS_SHOWN} more`] : shown;
-}
-
-function restoredValue({ object, paths, files, signer, waived, encoding, remarks, restoredBytes }: Restored): object {
-  return {
-    host: object.host,
-    set: object.set,
-    key: object.key,
-    at: object.at.toISOString(),
-    size: object.sizeBytes,
-    sha256: object.sha256,
-    encoding,
-    hostKey: signer?.id ?? null,
-    unverified: waived,
-    mover: object.mover,
-    segment: object.segment,
-    paths,
-    files,
-    restoredBytes,
-    remarks,
-  };
 }

@@ -30,6 +30,20 @@ export function showProgress(io: Pick<Io, "stderr">, label: string): RestoreProg
   };
 }
 
+/** One line for the reading of all objects, each as large as it turns out to be. */
+export function showHostProgress(io: Pick<Io, "stderr">, label: string): RestoreProgress {
+  const progress = startProgress({ label, totalBytes: null, stream: io.stderr, now: () => performance.now() });
+  const before = new Map<string, number>();
+  return {
+    reached: (step, doneBytes, { vaultName }) => {
+      if (step !== "reading") return;
+      progress.add(doneBytes - (before.get(vaultName) ?? 0));
+      before.set(vaultName, doneBytes);
+    },
+    end: () => progress.end(),
+  };
+}
+
 /** What restoring needs of the world, for a command. */
 export function restoreContext(
   io: Io,

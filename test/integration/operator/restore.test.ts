@@ -343,7 +343,8 @@ test("what an earlier attempt left is not believed: where it is wrong, all is re
   const large = randomBytes(10 * 1024 * 1024);
   const object = await store({ set: "left", bytes: large });
   const to = await target();
-  const part = join(to, `.airlock-restore-${sha256(object.bytes).slice(0, 32)}.part`);
+  const id = sha256(Buffer.from(`${object.vaultName}\n${sha256(object.bytes)}`)).slice(0, 32);
+  const part = join(to, `.airlock-restore-${id}.part`);
   for (const left of [Buffer.alloc(9_000_000), randomBytes(11 * 1024 * 1024), flippedAt(large, 1000)]) {
     await writeFile(part, left);
     const ran = await restore("left", to);

@@ -44,6 +44,8 @@ export interface VaultServer extends AsyncDisposable {
   configure(
     movers: ReadonlyMap<string, readonly PublicKey[]>,
     hosts: ReadonlyMap<string, readonly PublicKey[]>,
+    /** Further keys of the configuration. */
+    more?: object,
   ): Promise<void>;
   /** The id of the only version that a name has. */
   versionOf(name: string): Promise<string>;
@@ -52,12 +54,7 @@ export interface VaultServer extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
-export interface VaultServerOptions {
-  /** Further actions that the operator's key may take. */
-  readonly operatorMay?: readonly string[];
-}
-
-export async function startVaultServer(_options: VaultServerOptions = {}): Promise<VaultServer> {
+export async function startVaultServer(): Promise<VaultServer> {
   const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
   const server = await startS3Server({ dir: folder });
   const account = server.createAccount("acme");
@@ -94,7 +91,7 @@ export async function startVaultServer(_options: VaultServerOptions = {}): Promi
         throw new Error(`not one version of ${name}`);
       return only.versionId;
     },
-    start: (args, options) => startAirlock([...args, "--config", configFile], folder, options),
+    start: (args, options) => startAirlock(["--config", configFile, ...args], folder, options),
     putObject: ({ vaultName, bytes }) => put(vaultName, bytes),
     putLedger: async ({ mover, segments }) => {
       await using store = await openLedgerStore(writerConfig, mover);
@@ -104,8 +101,8 @@ export async function startVaultServer(_options: VaultServerOptions = {}): Promi
         written.add(`${mover} ${at}`);
       }
     },
-    configure: (movers, hosts) => writeFile(configFile, formatConfig(readerConfig, movers, hosts)),
-    run: (args, options) => runAirlock([...args, "--config", configFile], folder, options),
+    configure: (movers, hosts, more = {}) => writeFile(configFile, formatConfig(readerConfig, movers, hosts, more)),
+    run: (args, options) => runAirlock(["--config", configFile, ...args], folder, options),
     [Symbol.asyncDispose]: async () => {
       await writer[Symbol.asyncDispose]();
       await reader[Symbol.asyncDispose]();
@@ -142,12 +139,13 @@ function formatConfig(
   { bucket, region, endpoint, credentials }: StoreConfig,
   movers: ReadonlyMap<string, readonly PublicKey[]>,
   hosts: ReadonlyMap<string, readonly PublicKey[]>,
+  more: object,
 ): string {
   const listed = (keys: ReadonlyMap<string, readonly PublicKey[]>): Record<string, string[]> =>
     Object.fromEntries([...keys].map(([name, list]) => [name, list.map(({ text }) => text)]));
   const { kind: _, ...files } = { ...credentials };
   const vault = { bucket, region, endpoint, forcePathStyle: true, credentials: files };
-  return JSON.stringify({ vault, movers: listed(movers), hosts: listed(hosts) });
+  return JSON.stringify({ vault, movers: listed(movers), hosts: listed(hosts), ...more });
 }
 
 function startAirlock(
