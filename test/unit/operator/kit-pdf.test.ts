@@ -62,6 +62,7 @@ test("the printed configuration, typed in, is the one that the kit was made with
     vault: { ...kit.vault, credentials: { kind: "chain" } },
     movers: kit.movers,
     hosts: kit.hosts,
+    expireAfterMs: null,
     restoreOrder: new Map(),
   });
 });
