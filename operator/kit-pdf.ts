@@ -8,6 +8,7 @@ import {
   drawQr,
   drawQrRow,
   drawSheet,
+  fitsBeside,
   FULL,
   startPage,
   TEXT,
@@ -24,8 +25,10 @@ import {
 } from "./kit-sheet.ts";
 import { keyExports, kitConfiguration, stepsWithAirlock, stepsWithoutAirlock, type Step } from "./kit-text.ts";
 
-/** A phone reads a code of so many characters off paper without trouble; what is longer is shared out. */
-const QR_MAX_CHARACTERS = 600;
+/** A phone still reads a code of so many characters off paper; what is longer is shared out. */
+const QR_MAX_CHARACTERS = 1000;
+const QR_SIZE = 128;
+const QR_PER_ROW = 3;
 const SETS_SHOWN = 24;
 
 /** The kit as a PDF: the first page is secret, the others say what to do with it. */
@@ -36,10 +39,10 @@ export function drawKit(kit: Kit): Promise<Buffer> {
     drawVault(sheet, kit);
     drawReadKey(sheet, kit);
     drawIdentity(sheet, kit);
+    drawHeads(sheet, kit);
     startPage(sheet);
     drawSteps(sheet, "Restore with Airlock", stepsWithAirlock(kit));
     drawSteps(sheet, "Restore without Airlock", stepsWithoutAirlock(kit));
-    drawHeads(sheet, kit);
     drawConfiguration(sheet, kit);
     writeFooters(sheet, `${title} ${formatFingerprint(fingerprintKit(kit))}`);
   });
@@ -192,16 +195,20 @@ function drawHeads(sheet: Sheet, { seen, madeAt }: Kit): void {
 function drawConfiguration(sheet: Sheet, kit: Kit): void {
   writeTitle(sheet, "operator.yaml, with the public keys of movers and hosts");
   const lines = kitConfiguration(kit);
+  const parts = joinLines(lines, QR_MAX_CHARACTERS);
+  const [only, ...others] = parts;
+  if (only !== undefined && others.length === 0 && fitsBeside(sheet, lines, QR_SIZE)) {
+    const top = sheet.y;
+    drawQr(sheet, { text: only, x: FULL.x + FULL.width - QR_SIZE, y: top, size: QR_SIZE, ecc: "low" });
+    writeCode(sheet, lines);
+    sheet.y = Math.max(sheet.y, top + QR_SIZE);
+    return;
+  }
   writeCode(sheet, lines);
   sheet.y += 6;
-  const parts = joinLines(lines, QR_MAX_CHARACTERS);
-  const codes = parts.map((part, index) => {
-    const label = parts.length === 1 ? "operator.yaml" : `operator.yaml, part ${index + 1} of ${parts.length}`;
-    return [label, part] as const;
-  });
-  const perRow = 4;
-  for (let first = 0; first < codes.length; first += perRow) {
-    drawQrRow(sheet, codes.slice(first, first + perRow), 112);
+  const codes = parts.map((part, index) => [`operator.yaml, part ${index + 1} of ${parts.length}`, part] as const);
+  for (let first = 0; first < codes.length; first += QR_PER_ROW) {
+    drawQrRow(sheet, codes.slice(first, first + QR_PER_ROW), QR_SIZE);
   }
 }
 

@@ -5,11 +5,12 @@ import { encodeQR } from "qr";
 /** As wide as A4 and as high as Letter, in points: it prints whole on either. */
 const PAGE = { width: 595.28, height: 792 } as const;
 const MARGIN = 36;
-const FOOTER = 18;
+const BOTTOM = PAGE.height - MARGIN - 18;
 const TITLE_SIZE = 12;
 export const TEXT_SIZE = 9;
 const LABEL_WIDTH = 108;
 const CODE_SIZE = 8;
+const CODE_LINE = CODE_SIZE * 1.25 + 1;
 /** What fits beside each other at that size. */
 export const CODE_COLUMNS = 98;
 /** The light margin of a code that its standard asks for. */
@@ -80,7 +81,7 @@ export function startPage(sheet: Sheet): void {
 }
 
 function makeRoom(sheet: Sheet, height: number): void {
-  if (sheet.y + height > PAGE.height - MARGIN - FOOTER) startPage(sheet);
+  if (sheet.y + height > BOTTOM) startPage(sheet);
 }
 
 /** Wraps within the box. */
@@ -141,6 +142,16 @@ export function writeCode(sheet: Sheet, lines: readonly string[]): void {
   }
 }
 
+/** Whether all of these lines leave room to their right, on this page. */
+export function fitsBeside(sheet: Sheet, lines: readonly string[], size: number): boolean {
+  const widest = sheet.doc
+    .font(CODE)
+    .fontSize(CODE_SIZE)
+    .widthOfString("0".repeat(Math.max(...lines.map(({ length }) => length))));
+  const height = Math.max(size, lines.length * CODE_LINE);
+  return widest + 10 + size < FULL.width && sheet.y + height <= BOTTOM;
+}
+
 const GROUPED_SIZE = 10.5;
 
 /** The text stays whole, so that it can be copied; a line and a number below each group guide the eye. */
@@ -178,7 +189,8 @@ export interface QrOptions {
   readonly y: number;
   /** With its light margin, in points. */
   readonly size: number;
-  readonly ecc?: "medium" | "quartile";
+  /** How much of it may be lost: 7%, 15%, 25%. */
+  readonly ecc?: "low" | "medium" | "quartile";
 }
 
 export function drawQr({ doc }: Sheet, { text, x, y, size, ecc = "medium" }: QrOptions): void {
@@ -204,8 +216,8 @@ export function drawQrRow(
 ): void {
   makeRoom(sheet, size + 14);
   for (const [index, [label, text]] of codes.entries()) {
-    const x = FULL.x + index * (size + 20);
-    drawQr(sheet, { text, x, y: sheet.y, size });
+    const x = FULL.x + index * (size + 40);
+    drawQr(sheet, { text, x, y: sheet.y, size, ecc: "low" });
     sheet.doc
       .font(TEXT)
       .fontSize(7)

@@ -1,7 +1,8 @@
 /**
  * Other people's programs that the interoperability tests use: age, zstd, tar and sha256sum to restore without
  * Airlock, s3cmd as a second S3 client, rsync, setfattr and setfacl to make and to compare folders; and what the recipes
- * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, aws, rclone.
+ * are tried with: databases without the packages that would start a service where that can be had, git, logrotate, aws, rclone;
+ * poppler and zbar to read printed pages.
  */
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -52,12 +53,14 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["git", () => installSystemProgram("git", "git")],
   ["logrotate", () => installSystemProgram("logrotate", "logrotate")],
   ["systemd-journal-remote", installJournalRemote],
+  ["pdftotext", () => installSystemProgram("pdftotext", "poppler-utils", "-v")],
+  ["zbarimg", () => installSystemProgram("zbarimg", "zbar-tools")],
   ["aws", () => installSystemProgram("aws", "awscli")],
   ["rclone", () => installSystemProgram("rclone", "rclone")],
 ]);
 
-async function installSystemProgram(program: string, debianPackage: string): Promise<string> {
-  if (await canRun(program, ["--version"])) return "already there";
+async function installSystemProgram(program: string, debianPackage: string, harmless = "--version"): Promise<string> {
+  if (await canRun(program, [harmless])) return "already there";
   return installDebianPackages([debianPackage]);
 }
 
