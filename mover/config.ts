@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { expectSchema, type Expectation } from "../shared/config/expect.ts";
 import { readConfig, refuseUnserved } from "../shared/config/read-config.ts";
 import type { StoreConfig } from "../shared/config/store-config.ts";
 import { storeOf, storeSchema } from "../shared/config/store.ts";
@@ -65,12 +66,6 @@ export interface HostPolicy {
 }
 
 export type SignaturePolicy = "required" | "optional" | "none";
-
-/** What has to arrive in a set for it to count as fresh. */
-export interface Expectation {
-  readonly everyMs: number;
-  readonly minSizeBytes: number;
-}
 
 /** null: no limit. */
 export interface Quota {
@@ -147,13 +142,7 @@ const host = z
     publicKeys: publicKeys.default([]),
     signatures: z.enum(SIGNATURES).default("required"),
     foreign: z.boolean().default(false),
-    expect: mapOf(
-      setName,
-      z.strictObject({
-        every: durationSchema({ min: "1m", max: "3660d" }),
-        minSize: sizeSchema().default(1),
-      }),
-    ).default(new Map()),
+    expect: expectSchema.default(new Map()),
     quota: z
       .strictObject({ ...limits.shape, sets: mapOf(setName, limits).default(new Map()) })
       .default({ sets: new Map() }),
@@ -164,9 +153,8 @@ const host = z
     const message = "at least one public key, or signatures: none for a host that signs nothing";
     context.addIssue({ code: "custom", path: ["publicKeys"], message });
   }, always)
-  .transform(({ expect, quota, ...given }): HostPolicy => ({
+  .transform(({ quota, ...given }): HostPolicy => ({
     ...given,
-    expect: new Map([...expect].map(([name, { every, minSize }]) => [name, { everyMs: every, minSizeBytes: minSize }])),
     quota: quotaOf(quota),
     setQuotas: new Map([...quota.sets].map(([name, ofSet]) => [name, quotaOf(ofSet)])),
   }));

@@ -7,6 +7,7 @@ import type { KeygenOptions } from "./keygen-command.ts";
 import type { KitOptions } from "./kit-command.ts";
 import type { LsOptions } from "./ls-command.ts";
 import type { RestoreOptions } from "./restore-command.ts";
+import type { StatusOptions } from "./status-command.ts";
 import type { VerifyOptions } from "./verify-command.ts";
 
 const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …; a day or minute means all of it";
@@ -99,6 +100,12 @@ export function declareCommands(program: Command, io: Io, invocation: Invocation
       "write what was seen to this file, to be kept elsewhere; an earlier one is compared first",
     )
     .action(async (options: VerifyOptions) => (await import("./verify-command.ts")).runVerify(io, options));
+
+  program
+    .command("status")
+    .description("show whether backups still come and ledgers still grow, from the vault alone; exit 5 if not")
+    .option("--quiet", "say nothing while all is as expected (for cron)")
+    .action(async (options: StatusOptions) => (await import("./status-command.ts")).runStatus(io, options));
 
   program
     .command("audit")

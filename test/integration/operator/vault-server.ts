@@ -54,11 +54,23 @@ export interface VaultServer extends AsyncDisposable {
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
-export async function startVaultServer(): Promise<VaultServer> {
+export interface VaultServerOptions {
+  /** Of what the vault stores; default: now. */
+  readonly clock?: () => number;
+  /** Days of COMPLIANCE that each object gets; default: no Object Lock. */
+  readonly lockDays?: number;
+}
+
+export async function startVaultServer(options: VaultServerOptions = {}): Promise<VaultServer> {
   const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
-  const server = await startS3Server({ dir: folder });
+  const { clock, lockDays } = options;
+  const clocks = clock === undefined ? {} : { clock, signingClock: Date.now };
+  const server = await startS3Server({ dir: folder, ...clocks });
   const account = server.createAccount("acme");
-  account.createBucket(BUCKET, { versioning: true });
+  account.createBucket(
+    BUCKET,
+    lockDays === undefined ? { versioning: true } : { objectLock: { mode: "COMPLIANCE", days: lockDays } },
+  );
   const writerConfig = await writeCredentials(folder, "owner", account.owner, server);
   const readerConfig = await writeCredentials(
     folder,
@@ -141,11 +153,15 @@ function formatConfig(
   hosts: ReadonlyMap<string, readonly PublicKey[]>,
   more: object,
 ): string {
-  const listed = (keys: ReadonlyMap<string, readonly PublicKey[]>): Record<string, string[]> =>
-    Object.fromEntries([...keys].map(([name, list]) => [name, list.map(({ text }) => text)]));
+  const listed = (keys: ReadonlyMap<string, readonly PublicKey[]>): Record<string, unknown[]> =>
+    Object.fromEntries([...keys].map(([name, list]) => [name, list.map(formatKey)]));
   const { kind: _, ...files } = { ...credentials };
   const vault = { bucket, region, endpoint, forcePathStyle: true, credentials: files };
   return JSON.stringify({ vault, movers: listed(movers), hosts: listed(hosts), ...more });
+}
+
+function formatKey({ text, until }: PublicKey): unknown {
+  return until === null ? text : { key: text, until: until.toISOString() };
 }
 
 function startAirlock(
