@@ -58,15 +58,15 @@ export function judgeFreshness(
     }
     const others = own
       .filter(({ set }) => set === null || !expected.has(set))
-      .map((set): FreshSet & { group: string } => {
-        const { group } = set;
-        return { host, set: set.set ?? group, group, newest: newestOf(set, 0), everyMs: null, state: "not-judged" };
+      .map((set): FreshSet => {
+        const newest = newestOf(set, 0);
+        return { host, set: set.set ?? set.group, newest, everyMs: null, state: "not-judged" };
       });
     if (expected.size === 0 && hosts.has(host)) {
       const newest = latestOf(others.map((one) => one.newest));
       judged.push({ host, set: null, newest, everyMs: staleAfterMs, state: stateOf(newest, staleAfterMs, now) });
     }
-    judged.push(...others.map(({ group: _, ...one }) => one));
+    judged.push(...others);
   }
   return judged;
 }

@@ -61,9 +61,8 @@ export interface VaultServerOptions {
   readonly lockDays?: number;
 }
 
-export async function startVaultServer(options: VaultServerOptions = {}): Promise<VaultServer> {
+export async function startVaultServer({ clock, lockDays }: VaultServerOptions = {}): Promise<VaultServer> {
   const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
-  const { clock, lockDays } = options;
   const clocks = clock === undefined ? {} : { clock, signingClock: Date.now };
   const server = await startS3Server({ dir: folder, ...clocks });
   const account = server.createAccount("acme");
