@@ -10,6 +10,8 @@ const MAX_PART_BYTES = 5 * 1024 * MiB;
 const MAX_LANES = 4;
 /** What a move costs beside its bytes: sockets, headers, the entry. */
 const OVERHEAD_BYTES = 64 * 1024;
+/** What an object that crosses whole takes at most. */
+export const MAX_SINGLE_WINDOW_BYTES = MAX_SINGLE_PUT_BYTES + OVERHEAD_BYTES;
 
 export type CopyPlan =
   | { readonly kind: "single"; readonly windowBytes: number }
