@@ -22,15 +22,15 @@ export const realTiming: Timing = {
         clearTimeout(timer);
         reject(interrupted(signal));
       };
-      const sleepOn = (leftMs: number): NodeJS.Timeout =>
-        setTimeout(
-          () => {
-            if (leftMs > LONGEST_TIMER_MS) return void (timer = sleepOn(leftMs - LONGEST_TIMER_MS));
-            signal.removeEventListener("abort", interrupt);
-            resolve();
-          },
-          Math.min(leftMs, LONGEST_TIMER_MS),
-        );
+      const sleepOn = (leftMs: number): NodeJS.Timeout => setTimeout(wake, Math.min(leftMs, LONGEST_TIMER_MS), leftMs);
+      const wake = (leftMs: number): void => {
+        if (leftMs > LONGEST_TIMER_MS) {
+          timer = sleepOn(leftMs - LONGEST_TIMER_MS);
+          return;
+        }
+        signal.removeEventListener("abort", interrupt);
+        resolve();
+      };
       if (signal.aborted) return reject(interrupted(signal));
       let timer = sleepOn(durationMs);
       signal.addEventListener("abort", interrupt, { once: true });

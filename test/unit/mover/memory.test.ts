@@ -45,12 +45,12 @@ test("however many large reservations there are, small ones are granted beside t
 test("however many small reservations come, a large one has its turn", async () => {
   const window = new MemoryWindow(100, 5);
   let small = await Promise.all(Array.from({ length: 20 }, () => window.reserve(5, never)));
-  let isGranted = false;
+  const seen = { isGranted: false };
   const large = window.reserve(70, never).then((reservation) => {
-    isGranted = true;
+    seen.isGranted = true;
     return reservation;
   });
-  for (let turn = 0; !isGranted; turn++) {
+  for (let turn = 0; !seen.isGranted; turn++) {
     assert.ok(turn < 10, "it waits for ever");
     const next = Array.from({ length: 5 }, () => window.reserve(5, never));
     for (const reservation of small) reservation[Symbol.dispose]();
