@@ -10,7 +10,13 @@ export function marking(scene: Scene): Power[] {
     power,
     expected: "denied",
     actions,
-    attempt: atThere(scene, (probe, key, _, signal) => probe.markObject(what, key, signal)),
+    attempt: atThere(scene, async (probe, key, _, signal) => {
+      const tried = await probe.markObject(what, key, signal);
+      // said to everybody where there is no Object Lock; in a vault it is said of what was sent
+      const takesNone =
+        scene.intended.host !== null && tried.s3Code === "InvalidRequest" && /retention|hold/.test(what);
+      return takesNone ? { verdict: "denied", detail: "this bucket takes none (InvalidRequest)" } : tried;
+    }),
   });
   return [
     mark("tags", "tag an object", "s3:PutObjectTagging"),
@@ -34,8 +40,14 @@ export function governing(scene: Scene): Power[] {
     power,
     expected: "denied",
     actions: [action],
-    attempt: (probe, signal) =>
-      setting === "policy" ? probe.setPolicy(takesAnything, signal) : probe.setBucket(setting, signal),
+    attempt: async (probe, signal) => {
+      if (setting === "policy") return probe.setPolicy(takesAnything, signal);
+      // the one other setting that such a store was seen to take from what is no document
+      if (setting === "website" && takesAnything) {
+        return { verdict: "unknown", detail: "the store takes altered bytes, so nothing is tried that it might keep" };
+      }
+      return probe.setBucket(setting, signal);
+    },
   });
   const inVault = scene.intended.host === null;
   return [

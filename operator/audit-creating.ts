@@ -34,7 +34,7 @@ export function creating(scene: Scene): Power[] {
       power: `create an object below ${role === "mover-drop-zone" ? "_airlock/probe/" : place}`,
       expected: may(scene, "host", "mover-drop-zone", "mover-vault"),
       actions: ["s3:PutObject"],
-      attempt: async (probe, signal) => created ?? probe.completeNothing(nobodys, true, signal),
+      attempt: async (probe, signal) => created ?? probe.complete(nobodys, true, signal),
     },
     ...(own === null ? [] : [creatingAgain(own.key)]),
     overwriting("overwrite", `overwrite below ${place} (create without If-None-Match)`, nobodys, foreign),
@@ -46,7 +46,7 @@ export function creating(scene: Scene): Power[] {
       power,
       expected: "denied",
       actions: ["s3:PutObject"],
-      attempt: (probe, signal) => probe.completeNothing(key, true, signal),
+      attempt: (probe, signal) => probe.complete(key, true, signal),
     })),
   ];
 }
@@ -58,7 +58,7 @@ function overwriting(id: string, power: string, key: string, isExpected: boolean
     expected: isExpected ? "allowed" : "denied",
     actions: ["s3:PutObject"],
     remedy: CREATE_ONLY_REMEDY,
-    attempt: (probe, signal) => probe.completeNothing(key, false, signal),
+    attempt: (probe, signal) => probe.complete(key, false, signal),
   };
 }
 

@@ -133,6 +133,8 @@ const HARMLESS_WITH_VERSIONS: ReadonlySet<string> = new Set(["overwrite", "creat
 
 function verdictOf({ id, expected }: Power, outcome: Outcome, { versioned, intended }: Known): Row["verdict"] {
   if (outcome === "unknown") return "unknown";
+  // the mover then deletes one by one
+  if (id === "delete-batch" && expected === "allowed" && outcome === "denied") return "tolerated";
   if (expected === "allowed") return outcome === "denied" ? "lacking" : "ok";
   if (outcome === "denied") return "ok";
   const isHarmless = HARMLESS_WITH_VERSIONS.has(id) && versioned && intended.host !== null;
@@ -140,15 +142,18 @@ function verdictOf({ id, expected }: Power, outcome: Outcome, { versioned, inten
 }
 
 function remedyOf(
-  { remedy, ifUnenforced }: Power,
+  { id, remedy, ifUnenforced }: Power,
   verdict: Row["verdict"],
   outcome: Outcome,
   { intended }: Known,
 ): string {
   const file = `deploy/iam/${policyFileOf(intended)}`;
   if (verdict === "lacking") return `give this key its role's policy: ${file}`;
-  if (verdict === "tolerated")
-    return "nothing has to be done: the bucket keeps versions, and the first reaches the vault";
+  if (verdict === "tolerated") {
+    return id === "delete-batch"
+      ? "nothing has to be done: the mover deletes one by one"
+      : "nothing has to be done: the bucket keeps versions, and the first reaches the vault";
+  }
   return (
     (outcome === "not-enforced" ? ifUnenforced : remedy) ??
     `give this key the policy ${file} and no other, and look for a bucket policy, group or ACL that allows more`

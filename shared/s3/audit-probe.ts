@@ -114,7 +114,7 @@ function objectAttempts({ attempt }: KeyProbe, { client, owned }: S3Store): Obje
       let found: { readonly key: string; readonly versionId: string | null } | null = null;
       await attempt("ListObjectVersions", prefix, async () => {
         const { Versions = [] } = await client.send(new ListObjectVersionsCommand(input), { abortSignal: signal });
-        const [first] = Versions;
+        const first = Versions.find(({ IsLatest }) => IsLatest === true);
         if (first?.Key !== undefined) found = { key: first.Key, versionId: first.VersionId ?? null };
       });
       if (found !== null) return found;

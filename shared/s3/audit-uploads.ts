@@ -23,9 +23,10 @@ export interface OwnUpload {
 export interface UploadAttempts {
   /**
    * Completes an upload that nobody has begun: the right to create is asked for before the upload is looked for, and
-   * no store can make anything of it.
+   * no store can make anything of it. A store that stumbles over that is asked to complete a fresh one, with a part
+   * that it does not have.
    */
-  completeNothing(key: string, createOnly: boolean, signal: AbortSignal): Promise<Attempt>;
+  complete(key: string, createOnly: boolean, signal: AbortSignal): Promise<Attempt>;
   beginUpload(key: string, steering: Steering | null, signal: AbortSignal): Promise<Attempt & { upload?: OwnUpload }>;
   /** Whether the store takes a part whose bytes are not those of its checksum: such a store may take anything. */
   takesAlteredBytes(upload: OwnUpload, signal: AbortSignal): Promise<boolean>;
@@ -40,34 +41,49 @@ const NOBODYS_UPLOAD = "airlockAuditNobodysUploadId0123456789";
 /** Said of a bucket whose objects have no ACLs, and of one without Object Lock. */
 const TAKES_NONE: ReadonlySet<string> = new Set(["AccessControlListNotSupported", "InvalidRequest"]);
 const NO_UPLOAD = ["NoSuchUpload"];
+const NOTHING_TO_COMPLETE = [...NO_UPLOAD, "InvalidPart"];
 
 export function uploadAttempts({ store, attempt }: KeyProbe): UploadAttempts {
   const { client, owned } = store;
+
+  const completing = (key: string, UploadId: string, createOnly: boolean, signal: AbortSignal): Promise<Attempt> =>
+    attempt(
+      "CompleteMultipartUpload",
+      key,
+      () => {
+        const MultipartUpload = { Parts: [{ PartNumber: 1, ETag: OTHER_ETAG }] };
+        const condition = createOnly ? { IfNoneMatch: "*" } : {};
+        const upload = { ...owned, Key: key, UploadId, MultipartUpload, ...condition };
+        return client.send(new CompleteMultipartUploadCommand(upload), { abortSignal: signal });
+      },
+      NOTHING_TO_COMPLETE,
+    );
+
+  async function beginUpload(
+    key: string,
+    steering: Steering | null,
+    signal: AbortSignal,
+  ): Promise<Attempt & { upload?: OwnUpload }> {
+    let upload: OwnUpload | undefined;
+    const tried = await attempt("CreateMultipartUpload", key, async () => {
+      const command = new CreateMultipartUploadCommand({ ...owned, Key: key, ...headersOf(steering) });
+      const { UploadId } = await client.send(command, { abortSignal: signal });
+      if (UploadId !== undefined) upload = { key, uploadId: UploadId };
+    });
+    if (steering !== null && TAKES_NONE.has(tried.s3Code ?? "")) {
+      return { verdict: "denied", detail: `this bucket takes none (${tried.s3Code})` };
+    }
+    return { ...tried, ...(upload === undefined ? {} : { upload }) };
+  }
+
   return {
-    completeNothing: (key, createOnly, signal) =>
-      attempt(
-        "CompleteMultipartUpload",
-        key,
-        () => {
-          const MultipartUpload = { Parts: [{ PartNumber: 1, ETag: OTHER_ETAG }] };
-          const condition = createOnly ? { IfNoneMatch: "*" } : {};
-          const upload = { ...owned, Key: key, UploadId: NOBODYS_UPLOAD, MultipartUpload, ...condition };
-          return client.send(new CompleteMultipartUploadCommand(upload), { abortSignal: signal });
-        },
-        NO_UPLOAD,
-      ),
-    async beginUpload(key, steering, signal) {
-      let upload: OwnUpload | undefined;
-      const tried = await attempt("CreateMultipartUpload", key, async () => {
-        const command = new CreateMultipartUploadCommand({ ...owned, Key: key, ...headersOf(steering) });
-        const { UploadId } = await client.send(command, { abortSignal: signal });
-        if (UploadId !== undefined) upload = { key, uploadId: UploadId };
-      });
-      if (steering !== null && TAKES_NONE.has(tried.s3Code ?? "")) {
-        return { verdict: "denied", detail: `this bucket takes none (${tried.s3Code})` };
-      }
-      return { ...tried, ...(upload === undefined ? {} : { upload }) };
+    async complete(key, createOnly, signal) {
+      const nothing = await completing(key, NOBODYS_UPLOAD, createOnly, signal);
+      if (nothing.verdict !== "unknown") return nothing;
+      const { upload, ...begun } = await beginUpload(key, null, signal);
+      return upload === undefined ? begun : completing(key, upload.uploadId, createOnly, signal);
     },
+    beginUpload,
     async takesAlteredBytes({ key, uploadId }, signal) {
       let isTaken = false;
       const part = {

@@ -15,7 +15,7 @@ import { StoreAnswer } from "./answer.ts";
 import { openS3, type S3Options, type S3Store } from "./client.ts";
 import { sendMd5 } from "./delete-versions.ts";
 import { toStoreError } from "./errors.ts";
-import { MARKS, NO_ACL, NO_DOCUMENT, SETTINGS, type BucketSetting, type ObjectMark } from "./spoiled.ts";
+import { MARKS, NO_ACL, NO_DOCUMENT, SETTINGS, toldOf, type BucketSetting, type ObjectMark } from "./spoiled.ts";
 
 /**
  * `denied` is a refusal for want of permission and nothing else; `exists` a create-only write that found the name
@@ -27,7 +27,7 @@ export interface Attempt {
   readonly verdict: Verdict;
   /** What the store said, for people. */
   readonly detail: string;
-  /** S3's code of a refusal that does not tell. */
+  /** S3's code of a refusal that is not for want of permission. */
   readonly s3Code?: string;
 }
 
@@ -98,8 +98,7 @@ export async function openKeyProbe(config: StoreConfig, options: S3Options = {})
       }),
     setBucket(setting, signal) {
       const [operation, make] = SETTINGS[setting];
-      const told = setting === "ACL" ? NO_ACL : NO_DOCUMENT;
-      return attempt(operation, null, () => make(owned)(client, { abortSignal: signal }), told);
+      return attempt(operation, null, () => make(owned)(client, { abortSignal: signal }), toldOf(setting));
     },
     markObject(mark, key, signal) {
       const [operation, make] = MARKS[mark];
@@ -127,6 +126,7 @@ function judge(error: AirlockError, told: readonly string[]): Attempt {
     const isTold = told.includes(s3Code ?? String(status));
     if (isTold)
       return {
+        ...(s3Code === null ? {} : { s3Code }),
         verdict: "allowed",
         detail: `the store would do it: it only refused what was sent (${status}${s3Code === null ? "" : ` ${s3Code}`})`,
       };

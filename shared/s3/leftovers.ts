@@ -5,6 +5,7 @@
 import { AbortMultipartUploadCommand, DeleteBucketCommand, DeleteObjectCommand } from "@aws-sdk/client-s3";
 import { isAirlockError } from "../errors.ts";
 import type { S3Store } from "./client.ts";
+import { listVersions } from "./list.ts";
 
 export type Leftover =
   | { readonly kind: "version" | "marker"; readonly key: string; readonly versionId: string | null }
@@ -37,6 +38,10 @@ export function watchLeftovers(store: S3Store): Leftovers {
   const remove = (leftover: Leftover): unknown => left.delete(JSON.stringify(leftover));
 
   const see: Readonly<Record<string, (input: Seen, output: Seen) => unknown>> = {
+    CompleteMultipartUploadCommand: ({ Key: key = "", UploadId: uploadId = "" }, { VersionId = null }) => {
+      remove({ kind: "upload", key, uploadId });
+      return add({ kind: "version", key, versionId: VersionId });
+    },
     PutObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
     CopyObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
     CreateMultipartUploadCommand: ({ Key: key = "" }, { UploadId: uploadId = "" }) =>
@@ -70,14 +75,36 @@ export function watchLeftovers(store: S3Store): Leftovers {
   return {
     async tidy(signal) {
       // the newest first: a marker before the version below it
-      for (const leftover of Array.from(left.values()).toReversed()) await removeLeftover(store, leftover, signal);
+      for (const leftover of Array.from(left.values()).toReversed()) {
+        for (const exact of await nameVersions(store, leftover, signal)) {
+          if (await removeLeftover(store, exact, signal)) remove(leftover);
+        }
+      }
       return [...left.values()];
     },
   };
 }
 
-/** One that the key may not remove, or that its store does not let go, stays on the list. */
-async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortSignal): Promise<void> {
+/**
+ * A store that did not say which version it made is asked what there is of this name, which nobody else has: without a
+ * version, a delete would only add a marker.
+ */
+async function nameVersions(store: S3Store, leftover: Leftover, signal: AbortSignal): Promise<readonly Leftover[]> {
+  if ((leftover.kind !== "version" && leftover.kind !== "marker") || leftover.versionId !== null) return [leftover];
+  const { key } = leftover;
+  try {
+    const { versions, deleteMarkers } = await listVersions(store, { prefix: key, cursor: null, limit: 1000, signal });
+    return [...versions, ...deleteMarkers]
+      .filter((found) => found.key === key)
+      .map(({ versionId }) => ({ kind: "version", key, versionId }));
+  } catch (error) {
+    if (isAirlockError(error, "access-denied", "request-invalid")) return [];
+    throw error;
+  }
+}
+
+/** False: the key may not remove it, or the store does not let it go. */
+async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortSignal): Promise<boolean> {
   const { client, owned } = store;
   const abort = { abortSignal: signal };
   const send = (operation: string, key: string | null, attempt: () => Promise<unknown>): Promise<unknown> =>
@@ -95,7 +122,9 @@ async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortS
       const version = { ...owned, Key: key, ...(versionId === null ? {} : { VersionId: versionId }) };
       await send("DeleteObject", key, () => client.send(new DeleteObjectCommand(version), abort));
     }
+    return true;
   } catch (error) {
-    if (!isAirlockError(error, "access-denied", "request-invalid")) throw error;
+    if (!isAirlockError(error, "access-denied", "request-invalid", "upload-missing")) throw error;
+    return false;
   }
 }

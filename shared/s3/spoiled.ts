@@ -70,6 +70,20 @@ export const NO_DOCUMENT = [
 /** The last is said to whoever may, of a bucket that takes no ACLs, as new ones do not. */
 export const NO_ACL = [...NO_DOCUMENT, "AccessControlListNotSupported"];
 
+/** What whoever may is told: of what Ceph does not know, it says InvalidArgument to everybody. */
+export function toldOf(setting: BucketSetting): readonly string[] {
+  if (setting === "ACL") return NO_ACL;
+  return OLD_SETTINGS.has(setting) ? NO_DOCUMENT : ["MalformedXML"];
+}
+
+const OLD_SETTINGS: ReadonlySet<BucketSetting> = new Set([
+  "policy",
+  "lifecycle",
+  "versioning",
+  "object lock",
+  "notification",
+]);
+
 /** By the operation's name in S3. */
 export const SETTINGS: Readonly<Record<BucketSetting, readonly [string, (bucket: OfBucket) => Send]>> = {
   policy: [

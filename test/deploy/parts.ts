@@ -1,6 +1,7 @@
 /** The parts of the deployment, in the order in which they are proved. */
+import { audit } from "./audit.ts";
 import type { Part } from "./claim.ts";
 import { firewall } from "./firewall.ts";
 import { npmPackage } from "./npm-package.ts";
 
-export const PARTS: readonly Part[] = [npmPackage, firewall];
+export const PARTS: readonly Part[] = [npmPackage, firewall, audit];

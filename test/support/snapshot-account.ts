@@ -84,6 +84,8 @@ async function answer(call: () => Promise<object>): Promise<unknown> {
     const { $metadata: _, ...value } = { $metadata: null, ...(await call()) };
     return structuredClone(value);
   } catch (error) {
+    // a body that is not the XML that S3 would send
+    if (error instanceof Error && "$response" in error && !(error instanceof S3ServiceException)) return "unreadable";
     if (!(error instanceof S3ServiceException)) throw error;
     return `${error.$metadata.httpStatusCode} ${error.name}`;
   }

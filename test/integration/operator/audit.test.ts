@@ -219,7 +219,15 @@ const BOTH = (bucket: string): string[] => [`arn:aws:s3:::${bucket}`, `arn:aws:s
 /** What the owner of these buckets can't do: they take no ACLs, and the embedded store has no such requests. */
 const NOT_POSSIBLE = ["begin-with-acl", "set-cors", "set-logging", "set-replication", "set-website"];
 /** That, in the drop-zone, where create-only writes are honoured and nothing is locked. */
-const IN_DROP_ZONE = ["begin-with-legal-hold", "begin-with-retention", "create-again", "delete-bucket"];
+const IN_DROP_ZONE = [
+  "begin-with-legal-hold",
+  "begin-with-retention",
+  "create-again",
+  "delete-bucket",
+  "mark-legal-hold",
+  "mark-retention",
+  "mark-retention-bypassing-governance",
+];
 
 /** One action each, and what of it is seen. */
 const BEYOND_A_HOST: Readonly<Record<string, readonly string[]>> = {
@@ -236,8 +244,6 @@ const BEYOND_A_HOST: Readonly<Record<string, readonly string[]>> = {
   "s3:AbortMultipartUpload": ["abort-upload"],
   "s3:PutObjectTagging": ["begin-with-tags", "mark-tags"],
   "s3:PutObjectAcl": ["mark-acl"],
-  "s3:PutObjectRetention": ["mark-retention", "mark-retention-bypassing-governance"],
-  "s3:PutObjectLegalHold": ["mark-legal-hold"],
   "s3:RestoreObject": ["mark-restoration"],
   "s3:GetBucketPolicy": ["get-policy"],
   "s3:PutBucketPolicy": ["set-policy"],
