@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { STATEMENT_SUFFIX, vaultNameOf } from "../../../shared/names.ts";
 import { formatStatement, type Statement } from "../../../shared/statement.ts";
 import type { StoredVersion } from "../../../shared/stores.ts";
+import { runMoverHere } from "../../support/run-here.ts";
 import { DROP_ZONE, startWorld, VAULT, type Ran, type World } from "../../support/world.ts";
 import { eventsOf, inline, newKey, put, putBeside, putInline, readLedger, sign, stateOf } from "./craft.ts";
 
@@ -371,4 +372,18 @@ test("of several statements beside an object the one that verifies counts; the f
     "only forged statements",
   );
   assert.equal(left.length, 3);
+});
+
+test("what somebody took away while the mover was not there is no longer held: the next start's ledger says so", async () => {
+  await using held = await startWorld();
+  await put(held, newKey("web1"), BYTES);
+  await runMoverHere(held);
+  assert.deepEqual((await readLedger(held)).at(-1)?.holds, { web1: { "statement-missing": 1 } });
+  for (const { key, versionId } of await held.listDropZone()) {
+    await held.dropZoneOwner.send(
+      new DeleteObjectCommand({ Bucket: DROP_ZONE, Key: key, VersionId: versionId ?? undefined }),
+    );
+  }
+  await runMoverHere(held);
+  assert.deepEqual((await readLedger(held)).at(-1)?.holds, {});
 });
