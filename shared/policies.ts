@@ -24,6 +24,8 @@ interface BucketOptions {
 
 export interface HostPolicyOptions extends BucketOptions {
   readonly host: string;
+  /** Whoever writes there knows no If-None-Match: a log shipper, `aws s3 cp`. The bucket then has to keep versions. */
+  readonly foreign?: boolean;
 }
 
 /**
@@ -32,10 +34,10 @@ export interface HostPolicyOptions extends BucketOptions {
  * Silence would deny the rest on AWS. It is denied by name as well because other policies may allow it, and because
  * some stores (Ceph) let whoever uploaded an object do as he likes with it unless a policy says no.
  */
-export function hostPolicy({ bucket, host, secureTransport }: HostPolicyOptions): Policy {
+export function hostPolicy({ bucket, host, foreign = false, secureTransport }: HostPolicyOptions): Policy {
   return policy([
     allow("Create", "s3:PutObject", `${bucket}/${host}/*`),
-    createOnly(`${bucket}/${host}/*`),
+    ...(foreign ? [] : [createOnly(`${bucket}/${host}/*`)]),
     deny("NothingElse", [...READING, ...REMOVING, ...MARKING], [bucket, `${bucket}/*`]),
     ...insistOnTls(bucket, secureTransport),
   ]);
@@ -112,7 +114,7 @@ export function moverVaultPolicy({ bucket, verify, secureTransport }: MoverVault
   const reading = ["s3:GetObject", "s3:GetObjectVersion"];
   return policy([
     allow("Add", "s3:PutObject", [archived, own]),
-    createOnly([archived, `${bucket}/_airlock/ledger/*`, `${bucket}/_airlock/checkpoint/*`]),
+    createOnly(vaultNames(bucket)),
     // the retention: a HEAD by whoever may not read it shows none
     allow("ReadOwnRecords", [...reading, "s3:GetObjectRetention"], own),
     {
@@ -145,6 +147,51 @@ export function operatorPolicy({ bucket, secureTransport }: BucketOptions): Poli
   ]);
 }
 
+/** What a bucket says of itself: whatever other policies allow, and whoever asks, this is denied. */
+export interface BucketPolicy {
+  readonly Version: "2012-10-17";
+  readonly Statement: readonly (PolicyStatement & { readonly Principal: "*" })[];
+}
+
+/** Hosts' objects are for the mover alone, not even for the account's administrators. */
+export function dropZoneBucketPolicy({
+  bucket,
+  moverArn,
+}: {
+  readonly bucket: string;
+  readonly moverArn: string;
+}): BucketPolicy {
+  const butTheMover = { ArnNotEquals: { "aws:PrincipalArn": moverArn } };
+  return bucketPolicy([
+    { ...deny("OnlyTheMoverReads", ["s3:GetObject*"], `${bucket}/*`), Condition: butTheMover },
+    { ...deny("OnlyTheMoverRemoves", ["s3:DeleteObject*"], `${bucket}/*`), Condition: butTheMover },
+    ...insistOnTls(bucket, true),
+  ]);
+}
+
+/** The vault is only ever added to. What lifecycle rules do is not bound by policies. */
+export function vaultBucketPolicy({ bucket }: { readonly bucket: string }): BucketPolicy {
+  return bucketPolicy([
+    deny("NobodyRemoves", ["s3:DeleteObject*", "s3:DeleteBucket"], [bucket, `${bucket}/*`]),
+    deny(
+      "NobodyChangesRetention",
+      ["s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"],
+      `${bucket}/*`,
+    ),
+    createOnly(vaultNames(bucket)),
+    ...insistOnTls(bucket, true),
+  ]);
+}
+
+function bucketPolicy(statements: readonly PolicyStatement[]): BucketPolicy {
+  return { Version: "2012-10-17", Statement: statements.map((each) => ({ ...each, Principal: "*" })) };
+}
+
+/** Where nothing is ever written twice. */
+function vaultNames(bucket: string): readonly string[] {
+  return [`${bucket}/archive/*`, `${bucket}/_airlock/ledger/*`, `${bucket}/_airlock/checkpoint/*`];
+}
+
 const LISTING = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"];
 const READING = ["s3:Get*", "s3:List*"];
 const DELETING = ["s3:DeleteObject*", "s3:DeleteBucket*"];
@@ -161,6 +208,8 @@ const MARKING = [
   "s3:RestoreObject",
   "s3:PutBucket*",
   "s3:PutLifecycleConfiguration",
+  "s3:PutReplicationConfiguration",
+  "s3:PutEncryptionConfiguration",
 ];
 
 function policy(statements: readonly PolicyStatement[]): Policy {

@@ -68,25 +68,43 @@ export async function openAuditStand(server: RunningServer, stack: AsyncDisposab
   };
   return {
     async audit(role, key) {
-      const { accessKeyId, secretAccessKey } = await keyOf(role, key);
-      const accessKeyIdFile = join(dir, accessKeyId);
-      await writeFile(accessKeyIdFile, accessKeyId);
-      await writeFile(`${accessKeyIdFile}.secret`, secretAccessKey, { mode: 0o600 });
-      await using probe = await openAuditProbe({
-        bucket: isInDropZone(role) ? buckets.dropZone : buckets.vault,
-        region: server.region,
-        endpoint: (isInDropZone(role) ? server.dropZone : server.vault).endpoint,
-        forcePathStyle: true,
-        credentials: { kind: "files", accessKeyIdFile, secretAccessKeyFile: `${accessKeyIdFile}.secret` },
-        expectedBucketOwner: null,
-        checksums: "auto",
-      });
-      const host = isInDropZone(role) ? "web1" : null;
-      const intended = { role, host, foreign: false, readback: false, queueUrl: null };
-      return await auditKey(probe, null, intended, AbortSignal.timeout(120_000));
+      const credentials = await keyOf(role, key);
+      const { endpoint } = isInDropZone(role) ? server.dropZone : server.vault;
+      const bucket = isInDropZone(role) ? buckets.dropZone : buckets.vault;
+      return await auditWith({ dir, endpoint, region: server.region, bucket, role, credentials });
     },
     snapshot: async () => [await snapshotAccount(owners.dropZone), await snapshotAccount(owners.vault)],
   };
+}
+
+export interface AuditedKey {
+  /** For the key's files. */
+  readonly dir: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly role: Role;
+  readonly credentials: Credentials;
+}
+
+/** `airlock audit` with this key, in this process. */
+export async function auditWith({ dir, endpoint, region, bucket, role, credentials }: AuditedKey): Promise<Audit> {
+  const accessKeyIdFile = join(dir, credentials.accessKeyId);
+  const secretAccessKeyFile = `${accessKeyIdFile}.secret`;
+  await writeFile(accessKeyIdFile, credentials.accessKeyId);
+  await writeFile(secretAccessKeyFile, credentials.secretAccessKey, { mode: 0o600 });
+  await using probe = await openAuditProbe({
+    bucket,
+    region,
+    endpoint,
+    forcePathStyle: true,
+    credentials: { kind: "files", accessKeyIdFile, secretAccessKeyFile },
+    expectedBucketOwner: null,
+    checksums: "auto",
+  });
+  const host = isInDropZone(role) ? "web1" : null;
+  const intended = { role, host, foreign: false, readback: false, queueUrl: null };
+  return await auditKey(probe, null, intended, AbortSignal.timeout(120_000));
 }
 
 export function isInDropZone(role: Role): boolean {
@@ -103,7 +121,7 @@ function policyOf(role: Role, bucket: string): Policy {
 }
 
 /** What a production account has in it: objects of hosts, an open upload, an archive that is locked and recorded. */
-async function fill(
+export async function fill(
   { dropZone, vault }: { readonly dropZone: S3Client; readonly vault: S3Client },
   buckets: { readonly dropZone: string; readonly vault: string },
 ): Promise<void> {

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { hostPolicy, moverDropZonePolicy, moverVaultPolicy, operatorPolicy } from "../../shared/policies.ts";
 
 /** IAM's limit for a managed policy, white space not counted. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
 const MANAGED_POLICY_CHARACTERS = 6144;
-
-test("the operator's policy that the README applies is the one that the code means", async () => {
-  const file = await readFile(new URL("../../deploy/iam/operator.json", import.meta.url), "utf8");
-  assert.deepEqual(JSON.parse(file), operatorPolicy({ bucket: "acme-vault", secureTransport: true }));
-});
 
 test("each policy fits into a managed policy, with the longest bucket and host names that there are", () => {
   const bucket = "b".repeat(63);
