@@ -2,6 +2,7 @@
 import { audit } from "./audit.ts";
 import type { Part } from "./claim.ts";
 import { firewall } from "./firewall.ts";
+import { iam } from "./iam.ts";
 import { npmPackage } from "./npm-package.ts";
 
-export const PARTS: readonly Part[] = [npmPackage, firewall, audit];
+export const PARTS: readonly Part[] = [npmPackage, firewall, iam, audit];

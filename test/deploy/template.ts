@@ -10,7 +10,6 @@ export type TemplateName = (typeof TEMPLATES)[number];
 type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
 export interface Template {
-  readonly Parameters: Readonly<Record<string, { readonly Default?: Value }>>;
   readonly Resources: Readonly<Record<string, Resource>>;
 }
 
@@ -24,9 +23,14 @@ export function templateFile(name: TemplateName): string {
 }
 
 /** `!Sub x` becomes `{ "Fn::Sub": x }`, as in JSON. */
+export async function readDocument(name: TemplateName): Promise<Value> {
+  // YAML without tags of its own has no other values
+  return parse(await readFile(templateFile(name), "utf8"), { customTags: TAGS }) as Value;
+}
+
 export async function readTemplate(name: TemplateName): Promise<Template> {
   // our own file; what is missing in it is noticed where it is used
-  return parse(await readFile(templateFile(name), "utf8"), { customTags: TAGS }) as Template;
+  return (await readDocument(name)) as unknown as Template;
 }
 
 const scalar = (tag: string, key: string): ScalarTag => ({
@@ -66,12 +70,14 @@ export function fillIn(value: Value, filling: Filling): Value {
     if (found === undefined) throw new Error(`nothing is said of ${name}`);
     return found;
   };
-  if (key === "Ref") return inner === "AWS::NoValue" ? null : lookUp(String(inner));
-  if (key === "Fn::Sub") return String(inner).replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => lookUp(name));
+  if (key === "Ref" && typeof inner === "string") return inner === "AWS::NoValue" ? null : lookUp(inner);
+  if (key === "Fn::Sub" && typeof inner === "string")
+    return inner.replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => lookUp(name));
   if (key === "Fn::GetAtt" && Array.isArray(inner)) return lookUp(inner.join("."));
   if (key === "Fn::If" && Array.isArray(inner)) {
     const [condition, yes = null, no = null] = inner as readonly Value[];
-    return fillIn(filling.conditions?.get(String(condition)) === true ? yes : no, filling);
+    const isMet = typeof condition === "string" && filling.conditions?.get(condition) === true;
+    return fillIn(isMet ? yes : no, filling);
   }
   return Object.fromEntries(entries.map(([name, each]) => [name, fillIn(each, filling)]));
 }

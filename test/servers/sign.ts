@@ -12,7 +12,7 @@ export interface SignedRequest {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  readonly service: "s3" | "iam" | "sqs" | "sns";
+  readonly service: "s3" | "iam" | "sqs" | "sns" | "cloudformation";
   readonly region: string;
   readonly credentials: Credentials;
   readonly now?: Date;
