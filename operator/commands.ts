@@ -62,6 +62,11 @@ export function declareCommands(program: Command, io: Io, invocation: Invocation
     .option("--list", "name an archive's members, and restore nothing")
     .option("--devices", "restore device nodes, too (as root)")
     .option("--max-size <SIZE>", "how large it may get; by default 200 times what is stored, or 1GiB")
+    .option("--thaw <DAYS>", "ask for copies of objects in an archive class, readable so long; needs s3:RestoreObject")
+    .addOption(
+      new Option("--tier <TIER>", "how fast they come, and what it costs").choices(["expedited", "standard", "bulk"]),
+    )
+    .option("--wait", "wait until they are there, which takes minutes or hours")
     .option("--raw", "the stored bytes as they are: neither decrypted nor unpacked")
     .option("--unverified", "also what no signature of the host, or no whole ledger, vouches for")
     .action(async (what: string, options: RestoreOptions) =>

@@ -60,7 +60,7 @@ export async function runDrill(
   async function drillInScratch(): Promise<Drilled> {
     await using scratch = await openScratch(options.scratch ?? tmpdir(), pid, Date.now());
     try {
-      const context = restoreContext(io, vault, options.identity, warnings, progress);
+      const context = restoreContext(io, vault, options, warnings, progress);
       return await drill(
         { named, run, scratch: scratch.path, ...limits },
         { ...context, kill: io.kill, vault: vault.reader.bucket },

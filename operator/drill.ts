@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatBytes } from "../shared/config/units.ts";
 import { AirlockError, isAirlockError, toAirlockError } from "../shared/errors.ts";
+import { awaitCopy, requestCopies } from "./archived-copies.ts";
 import type { Candidate } from "./choose.ts";
 import { createSetChooser } from "./choose-sets.ts";
 import type { DrillResult } from "./drill-result.ts";
@@ -142,6 +143,8 @@ async function drillObject(
       { raw: false, unverified: false, only: [], devices: false, maxBytes },
       context.hosts,
     );
+    const pending = await requestCopies([object], context);
+    await awaitCopy(pending.get(object.vaultName), context);
     await checkIdentities(plan, identities, context);
     await mkdir(folder, { mode: 0o700 });
     const result = join(folder, "it");

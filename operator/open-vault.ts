@@ -1,11 +1,11 @@
 import type { Io } from "../shared/cli.ts";
 import { openVaultReader } from "../shared/s3/vault-reader.ts";
-import type { LockReader, VaultReader } from "../shared/stores.ts";
+import type { ArchivedObjects, LockReader, VaultReader } from "../shared/stores.ts";
 import { readOperatorConfig, type OperatorConfig } from "./config.ts";
 
 export interface OpenVault extends AsyncDisposable {
   readonly config: OperatorConfig;
-  readonly reader: VaultReader & LockReader;
+  readonly reader: VaultReader & LockReader & ArchivedObjects;
 }
 
 export async function openVault(io: Io): Promise<OpenVault> {

@@ -7,16 +7,15 @@ import { warnOfLedger } from "./ledger-warnings.ts";
 import { formatTime } from "./list.ts";
 import { openVault } from "./open-vault.ts";
 import type { PlanOptions } from "./plan.ts";
-import { restoreContext, showProgress } from "./restore-context.ts";
+import { restoreContext, showProgress, type ContextOptions } from "./restore-context.ts";
 import { restore, type Restored } from "./restore.ts";
 import { runRestoreHost } from "./restore-host-command.ts";
 import { restoredValue } from "./restored.ts";
 import { parseSelector, parseTime } from "./selector.ts";
 
-export interface RestoreOptions {
+export interface RestoreOptions extends ContextOptions {
   readonly at?: string;
   readonly to: string;
-  readonly identity?: string;
   readonly only?: readonly string[];
   readonly list?: true;
   readonly devices?: true;
@@ -50,7 +49,7 @@ export async function runRestore(io: Io, what: string, options: RestoreOptions):
         to: toStdout ? (members ?? io.stdout) : options.to,
         list: options.list !== true ? null : io.json ? "short" : "long",
       },
-      restoreContext(io, vault, options.identity, warnings, progress),
+      restoreContext(io, vault, options, warnings, progress),
     );
     progress.end();
     warnings.end();

@@ -32,7 +32,7 @@ export async function runRestoreHost(
     const order = vault.config.restoreOrder.get(host) ?? [];
     restored = await restoreHost(
       { ...planOptions, host, at, to: options.to, order },
-      restoreContext(io, vault, options.identity, warnings, progress),
+      restoreContext(io, vault, options, warnings, progress),
     );
   } finally {
     progress.end();

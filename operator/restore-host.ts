@@ -2,6 +2,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { errorCode } from "../shared/files.ts";
+import { awaitCopy, requestCopies, type PendingCopy } from "./archived-copies.ts";
 import { createSetChooser } from "./choose-sets.ts";
 import { considerAll } from "./find-objects.ts";
 import type { PartFile } from "./part-file.ts";
@@ -72,11 +73,13 @@ export async function restoreHost(request: RestoreHostRequest, context: RestoreC
       return failed(set, error);
     }
   });
+  const objects = plans.flatMap((attempt) => ("plan" in attempt ? [attempt.plan.object] : []));
+  const pending = await requestCopies(objects, context);
   const isEncrypted = plans.some((attempt) => "plan" in attempt && attempt.plan.encoding.includes("age"));
   const identities = isEncrypted ? await context.readIdentities() : [];
   await ensureFolder(to);
   await requireGnuTar(context);
-  const sets = await restoreInOrder(plans, to, identities, context);
+  const sets = await restoreInOrder(plans, to, { identities, pending }, context);
   if (sets.every(({ outcome }) => outcome !== "failed")) {
     for (const { set } of sets) await rm(markerOf(to, set), { force: true });
   }
@@ -100,7 +103,10 @@ interface Fetched {
 async function restoreInOrder(
   attempts: readonly Attempt[],
   to: string,
-  identities: readonly string[],
+  {
+    identities,
+    pending,
+  }: { readonly identities: readonly string[]; readonly pending: ReadonlyMap<string, PendingCopy> },
   context: RestoreContext,
 ): Promise<readonly SetOutcome[]> {
   const load = async (attempt: Attempt, signal: AbortSignal): Promise<SetOutcome | Fetched> => {
@@ -108,6 +114,7 @@ async function restoreInOrder(
     const { set, plan } = attempt;
     try {
       if (await isThereAlready(to, set, plan)) return { set, outcome: "there-already", plan };
+      await awaitCopy(pending.get(plan.object.vaultName), { ...context, signal });
       await checkIdentities(plan, identities, { ...context, signal });
       return { set, plan, stored: await fetchInto(plan, to, { ...context, signal }) };
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import { AirlockError } from "../shared/errors.ts";
 import type { PublicKey } from "../shared/keys.ts";
+import { awaitCopy, requestCopies, type ArchiveContext } from "./archived-copies.ts";
 import { findObject, type FindContext } from "./find-objects.ts";
 import { listMembers, placeInFolder, placeInStream, type PlaceContext, type Placed } from "./place-object.ts";
 import { checkIdentities, planObject, type Plan, type PlanOptions } from "./plan.ts";
@@ -15,7 +16,7 @@ export interface RestoreRequest extends PlanOptions {
   readonly list: "long" | "short" | null;
 }
 
-export interface RestoreContext extends FindContext, PlaceContext {
+export interface RestoreContext extends FindContext, PlaceContext, ArchiveContext {
   readonly hosts: ReadonlyMap<string, readonly PublicKey[]>;
   /** Asked once it is known that something is encrypted, and before it is read. */
   readonly readIdentities: () => Promise<readonly string[]>;
@@ -36,7 +37,11 @@ export async function restore(request: RestoreRequest, context: RestoreContext):
       remedy: "restore it without --list",
     });
   }
+  const pending = await requestCopies([plan.object], context);
+  if (!context.waits) await awaitCopy(pending.get(plan.object.vaultName), context);
+  // before the wait: whoever types them is here now
   const identities = plan.encoding.includes("age") ? await context.readIdentities() : [];
+  await awaitCopy(pending.get(plan.object.vaultName), context);
   await checkIdentities(plan, identities, context);
   return { ...plan, ...(await place(plan, request, identities, context)) };
 }

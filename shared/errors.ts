@@ -49,6 +49,7 @@ export type Code =
   | "ledger-corrupt"
   | "entry-missing"
   | "object-corrupt"
+  | "archive-class"
   | "decrypt-failed"
   | "target-exists"
   | "done-in-part"
@@ -93,6 +94,7 @@ export const CODES = {
   "already-exists": { reaction: "retry", level: "warn", exit: 3 },
   "upload-missing": { reaction: "retry", level: "warn", exit: 3 },
   "source-changed": { reaction: "retry", level: "warn", exit: 3 },
+  "archive-class": { reaction: "retry", level: "warn", exit: 3 },
   "request-invalid": { reaction: "retry", level: "error", exit: 3 },
   "notify-failed": { reaction: "retry", level: "warn", exit: 3 },
   // 4: access

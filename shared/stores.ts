@@ -206,6 +206,33 @@ export interface CheckpointStore {
   createCheckpoint(segment: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
 }
 
+/** Whether an object's bytes can be had now. */
+export type Readability =
+  | { readonly state: "readable" }
+  /** In this archive class: a copy that can be read has to be asked for. */
+  | { readonly state: "archived"; readonly storageClass: string }
+  /** A copy was asked for and is not there yet. */
+  | { readonly state: "under-way"; readonly storageClass: string };
+
+/** How long a copy takes to come, and what it costs. */
+export type ArchiveTier = "expedited" | "standard" | "bulk";
+
+/** The operator's view of objects in an archive class. */
+export interface ArchivedObjects {
+  /** By HEAD alone; some stores keep the name of a class and serve the object all the same. */
+  readReadability(name: string, versionId: string | null, signal: AbortSignal): Promise<Readability>;
+  /**
+   * Asks for a copy that can be read for so many days. Asking again while it is under way does nothing. The operator's
+   * own policy denies it: it needs `s3:RestoreObject`.
+   */
+  requestCopy(
+    name: string,
+    versionId: string | null,
+    request: { readonly days: number; readonly tier: ArchiveTier },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
 /** The operator's view of the vault: reads. */
 export interface VaultReader {
   readonly bucket: string;

@@ -1,5 +1,6 @@
 import type { StoreConfig } from "../config/store-config.ts";
-import type { LockReader, VaultReader } from "../stores.ts";
+import type { ArchivedObjects, LockReader, VaultReader } from "../stores.ts";
+import { openArchivedObjects } from "./archived-objects.ts";
 import { openS3, type S3Options } from "./client.ts";
 import { listMovers, readLedger } from "./ledger-store.ts";
 import { listVersions } from "./list.ts";
@@ -8,10 +9,11 @@ import { openLockReader } from "./lock-reader.ts";
 export async function openVaultReader(
   config: StoreConfig,
   options: S3Options = {},
-): Promise<VaultReader & LockReader & AsyncDisposable> {
+): Promise<VaultReader & LockReader & ArchivedObjects & AsyncDisposable> {
   const store = await openS3(config, options);
   return {
     ...openLockReader(store),
+    ...openArchivedObjects(store),
     bucket: config.bucket,
     // versions, and not what is latest: a delete marker must not hide anything from `verify`
     listPage: (page) => listVersions(store, page),

@@ -17,6 +17,7 @@ export interface World {
   readonly secureTransport: boolean;
   readonly scheme: "http" | "https";
   readonly clock: () => number;
+  readonly restoreTakesMs: number;
   readonly signingClock: () => number;
   readonly accounts: Accounts;
   readonly buckets: Map<string, Bucket>;

@@ -22,8 +22,8 @@ export interface VersionExtras {
   readonly customerKeyMd5: string | undefined;
   /** `aws:kms` when asked for; everything else is AES256. */
   readonly encryption: string | undefined;
-  /** Until when an archived object can be read. */
-  readonly restoredUntilMs: number | undefined;
+  /** From when and until when an archived object can be read. */
+  readonly restored: { readonly fromMs: number; readonly untilMs: number } | undefined;
   /** Of a multipart object, in order. */
   readonly parts: readonly PartOfObject[] | undefined;
 }

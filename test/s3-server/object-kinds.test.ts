@@ -160,6 +160,30 @@ test("archived objects are read after they were restored, and until that ends", 
     (await client.send(new HeadObjectCommand({ Bucket: "bucket", Key: "cold" }))).Restore ?? "",
     /ongoing-request="false"/,
   );
+  assert.equal((await client.send(restore)).$metadata.httpStatusCode, 200);
   nowMs += 2 * 86_400_000;
+  assert.equal(await read("cold"), "ice"); // to the midnight after
+  nowMs += 86_400_000;
   assert.equal(await refusal(read("cold")), "403 InvalidObjectState");
+});
+
+test("an object that is being restored can't be read yet, nor asked for again", async () => {
+  await using slow = await startTestServer({
+    clock: () => nowMs,
+    signingClock: Date.now,
+    restoreTakesMs: 3_600_000,
+  });
+  slow.account.createBucket("bucket");
+  const at = { Bucket: "bucket", Key: "cold" };
+  const restored = async (): Promise<string | undefined> => (await slow.client.send(new HeadObjectCommand(at))).Restore;
+  const restore = new RestoreObjectCommand({ ...at, RestoreRequest: { Days: 1 } });
+  await slow.client.send(put("cold", "ice", { StorageClass: "GLACIER" }));
+  assert.equal(await restored(), undefined);
+  assert.equal((await slow.client.send(restore)).$metadata.httpStatusCode, 202);
+  assert.equal(await restored(), `ongoing-request="true"`);
+  assert.equal(await refusal(slow.client.send(restore)), "409 RestoreAlreadyInProgress");
+  assert.equal(await refusal(slow.client.send(new GetObjectCommand(at))), "403 InvalidObjectState");
+  nowMs += 3_600_000;
+  assert.match((await restored()) ?? "", /^ongoing-request="false", expiry-date=".* 00:00:00 GMT"$/);
+  await slow.client.send(new GetObjectCommand(at));
 });

@@ -65,7 +65,9 @@ export function parseRange(text: string | undefined, sizeBytes: number): ByteRan
 const archived = new Set(["GLACIER", "DEEP_ARCHIVE"]);
 
 export function isArchived(version: Version, nowMs: number): boolean {
-  return archived.has(version.storageClass) && (version.extras?.restoredUntilMs ?? 0) <= nowMs;
+  const restored = version.extras?.restored;
+  const isReadable = restored !== undefined && restored.fromMs <= nowMs && nowMs < restored.untilMs;
+  return archived.has(version.storageClass) && !isReadable;
 }
 
 export function checkReadable(context: Context, version: Version): void {

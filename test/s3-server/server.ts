@@ -51,6 +51,8 @@ export interface S3ServerOptions {
    * deployment uses TLS; false to test a policy that refuses plain HTTP.
    */
   readonly secureTransport?: boolean;
+  /** How long it takes until an archived object that was asked for can be read. Default: 0. */
+  readonly restoreTakesMs?: number;
 }
 
 export interface BucketOptions {
@@ -104,6 +106,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const world: World = {
     region,
     clock,
+    restoreTakesMs: options.restoreTakesMs ?? 0,
     scheme: tls === undefined ? "http" : "https",
     signingClock: options.signingClock ?? clock,
     secureTransport: tls !== undefined || (options.secureTransport ?? true),

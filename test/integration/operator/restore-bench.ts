@@ -13,7 +13,7 @@ import {
   type Host,
   type ObjectOptions,
 } from "../../unit/operator/fixture.ts";
-import { startVaultServer, type Ran, type VaultServer } from "./vault-server.ts";
+import { startVaultServer, type Ran, type VaultServer, type VaultServerOptions } from "./vault-server.ts";
 
 export interface RestoreBench extends AsyncDisposable {
   readonly vault: VaultServer;
@@ -30,8 +30,8 @@ export interface RestoreBench extends AsyncDisposable {
   readonly restore: (set: string, to: string, ...args: string[]) => Promise<Ran>;
 }
 
-export async function startRestoreBench(): Promise<RestoreBench> {
-  const vault = await startVaultServer();
+export async function startRestoreBench(options: VaultServerOptions = {}): Promise<RestoreBench> {
+  const vault = await startVaultServer(options);
   const web = createHost("web1");
   const mover = createLedger("mover-a");
   const identity = await generateX25519Identity();

@@ -47,6 +47,8 @@ export interface VaultServer extends AsyncDisposable {
     /** Further keys of the configuration. */
     more?: object,
   ): Promise<void>;
+  /** The operator's own policy, or also asking for copies of archived objects. */
+  setOperator(mayThaw: boolean): void;
   /** The id of the only version that a name has. */
   versionOf(name: string): Promise<string>;
   start(args: readonly string[], options?: RunOptions): ChildProcessWithoutNullStreams;
@@ -59,12 +61,18 @@ export interface VaultServerOptions {
   readonly clock?: () => number;
   /** Days of COMPLIANCE that each object gets; default: no Object Lock. */
   readonly lockDays?: number;
+  /** How long a copy of an archived object takes to come. */
+  readonly restoreTakesMs?: number;
 }
 
-export async function startVaultServer({ clock, lockDays }: VaultServerOptions = {}): Promise<VaultServer> {
+export async function startVaultServer({
+  clock,
+  lockDays,
+  restoreTakesMs = 0,
+}: VaultServerOptions = {}): Promise<VaultServer> {
   const folder = await mkdtemp(join(tmpdir(), "airlock-operator-"));
   const clocks = clock === undefined ? {} : { clock, signingClock: Date.now };
-  const server = await startS3Server({ dir: folder, ...clocks });
+  const server = await startS3Server({ dir: folder, restoreTakesMs, ...clocks });
   const account = server.createAccount("acme");
   account.createBucket(
     BUCKET,
@@ -95,6 +103,21 @@ export async function startVaultServer({ clock, lockDays }: VaultServerOptions =
     endpoint: server.endpoint,
     region: server.region,
     put,
+    setOperator: (mayThaw) => {
+      const policy = operatorPolicy({ bucket: BUCKET, secureTransport: false });
+      const without = policy.Statement.map((statement) =>
+        statement.Effect === "Deny"
+          ? { ...statement, Action: [statement.Action].flat().filter((action) => action !== "s3:RestoreObject") }
+          : statement,
+      );
+      const thaw = {
+        Sid: "Thaw",
+        Effect: "Allow" as const,
+        Action: "s3:RestoreObject",
+        Resource: `arn:aws:s3:::${BUCKET}/*`,
+      };
+      account.setUserPolicies("operator", mayThaw ? { ...policy, Statement: [...without, thaw] } : policy);
+    },
     versionOf: async (name) => {
       const page = await reader.listPage({ prefix: name, cursor: null, limit: 2, signal });
       const [only, ...others] = page.versions;

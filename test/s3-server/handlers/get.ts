@@ -148,9 +148,11 @@ function objectHeaders(context: Context, bucket: Bucket, version: Version): Reco
   const lock = lockHeaders(extras);
   if (extras.retention !== undefined && may("s3:GetObjectRetention")) Object.assign(headers, lock.retention);
   if (extras.legalHold && may("s3:GetObjectLegalHold")) Object.assign(headers, lock.legalHold);
-  if (extras.restoredUntilMs !== undefined) {
-    const expiry = new Date(extras.restoredUntilMs).toUTCString();
-    headers["x-amz-restore"] = `ongoing-request="false", expiry-date="${expiry}"`;
+  const nowMs = context.world.clock();
+  if (extras.restored !== undefined && nowMs < extras.restored.untilMs) {
+    const expiry = new Date(extras.restored.untilMs).toUTCString();
+    headers["x-amz-restore"] =
+      nowMs < extras.restored.fromMs ? `ongoing-request="true"` : `ongoing-request="false", expiry-date="${expiry}"`;
   }
   return headers;
 }

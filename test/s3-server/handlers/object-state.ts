@@ -19,7 +19,7 @@ const noExtras: VersionExtras = {
   legalHold: false,
   customerKeyMd5: undefined,
   encryption: undefined,
-  restoredUntilMs: undefined,
+  restored: undefined,
   parts: undefined,
 };
 
@@ -126,7 +126,9 @@ export async function putObjectAcl(context: Context): Promise<Reply> {
   return emptyReply();
 }
 
-/** Restoring takes no time here. */
+const DAY_MS = 86_400_000;
+
+/** A copy that can be read, for some days from when it is there, rounded up to midnight UTC. */
 export async function restoreObject(context: Context): Promise<Reply> {
   const days = Number(parseXml(await receiveText(context), "RestoreRequest").value("Days") ?? "");
   if (!Number.isInteger(days) || days < 1) throw malformedXml();
@@ -138,9 +140,22 @@ export async function restoreObject(context: Context): Promise<Reply> {
     });
   }
   const nowMs = context.world.clock();
-  const status = isArchived(version, nowMs) ? 202 : 200;
-  change(version, { restoredUntilMs: nowMs + days * 86_400_000 });
-  return emptyReply(status);
+  if (!isArchived(version, nowMs)) {
+    // what is there is kept for longer, or for less long
+    const fromMs = version.extras?.restored?.fromMs ?? nowMs;
+    change(version, { restored: { fromMs, untilMs: nextMidnight(nowMs + days * DAY_MS) } });
+    return emptyReply(200);
+  }
+  if (nowMs < (version.extras?.restored?.fromMs ?? 0)) {
+    throw new S3Error("RestoreAlreadyInProgress", "Object restore is already in progress");
+  }
+  const fromMs = nowMs + context.world.restoreTakesMs;
+  change(version, { restored: { fromMs, untilMs: nextMidnight(fromMs + days * DAY_MS) } });
+  return emptyReply(202);
+}
+
+function nextMidnight(ms: number): number {
+  return Math.ceil(ms / DAY_MS) * DAY_MS;
 }
 
 export function getObjectAttributes(context: Context): Reply {

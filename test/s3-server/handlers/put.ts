@@ -63,7 +63,7 @@ export function extrasOf(
     customerKeyMd5 === undefined &&
     encryption === undefined;
   if (isPlain && parts === undefined) return undefined;
-  return { tags, retention, legalHold, customerKeyMd5, encryption, restoredUntilMs: undefined, parts };
+  return { tags, retention, legalHold, customerKeyMd5, encryption, restored: undefined, parts };
 }
 
 /** What S3 answers to a write: ETag, version, encryption and checksum. */

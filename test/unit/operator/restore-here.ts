@@ -43,6 +43,12 @@ export async function restoreHere(
       onLedgerProblem: () => undefined,
       onProgress: () => undefined,
       onKept: () => undefined,
+      // a vault in memory has one class
+      archived: { readReadability: async () => ({ state: "readable" }), requestCopy: async () => undefined },
+      thawDays: null,
+      tier: "standard",
+      waits: false,
+      tell: () => undefined,
     },
   );
 }
