@@ -47,7 +47,7 @@ export function judgeFreshness(
   const judged: FreshSet[] = [];
   const backups = sets.filter((set) => set.set !== CHECK_SET);
   const newestOf = (set: ListedSet, minSizeBytes: number): Newest | null =>
-    findNewest(objectsOf(set), hosts.has(set.host), minSizeBytes, now);
+    findNewest(objectsOf(set), hosts.has(set.host) && set.set !== null, minSizeBytes, now);
   for (const host of [...new Set([...hosts.keys(), ...expect.keys(), ...backups.map((set) => set.host)])].toSorted()) {
     const own = backups.filter((set) => set.host === host);
     const expected = expect.get(host) ?? new Map<string, Expectation>();
@@ -63,7 +63,9 @@ export function judgeFreshness(
         return { host, set: set.set ?? set.group, newest, everyMs: null, state: "not-judged" };
       });
     if (expected.size === 0 && hosts.has(host)) {
-      const newest = latestOf(others.map((one) => one.newest));
+      // foreign objects are nobody's word that backups still come
+      const signed = others.filter((_, at) => own[at]?.set !== null);
+      const newest = latestOf(signed.map((one) => one.newest));
       judged.push({ host, set: null, newest, everyMs: staleAfterMs, state: stateOf(newest, staleAfterMs, now) });
     }
     judged.push(...others);

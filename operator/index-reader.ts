@@ -50,35 +50,50 @@ const OBJECT = `SELECT objects.*, movers.name AS moverName, host, sets.name AS s
 /** The sets that hold something of what is meant, by name. */
 export function listSets(sql: DatabaseSync, filter: ObjectFilter): readonly ListedSet[] {
   const { where, values } = conditionsOf(filter);
+  const names = new Map(
+    sql
+      .prepare("SELECT * FROM sets")
+      .all()
+      .map((row) => [row.id, row]),
+  );
+  const unproven = countUnproven(sql, filter);
+  const sums = sql
+    .prepare(`SELECT setId, count(*) AS objects, sum(size) AS bytes FROM objects WHERE ${where} GROUP BY setId`)
+    .all(values);
+  const sets = sums.map(({ setId, objects, bytes }): ListedSet => {
+    const { host, name, grouping } = names.get(setId ?? null) ?? {};
+    const statements = new Map(unproven.get(Number(setId)));
+    const others = [...statements.values()].reduce((sum, count) => sum + count, 0);
+    if (others < Number(objects)) statements.set("verified", Number(objects) - others);
+    return {
+      id: Number(setId),
+      host: String(host),
+      set: textOf(name),
+      group: String(grouping),
+      objects: Number(objects),
+      bytes: Number(bytes),
+      statements,
+    };
+  });
+  return sets.toSorted((a, b) => compare(a.group, b.group) || compare(a.set ?? "", b.set ?? ""));
+}
+
+/** By set: how many objects' statements are not verified, by what they are. */
+function countUnproven(sql: DatabaseSync, filter: ObjectFilter): ReadonlyMap<number, Map<StatementWord, number>> {
+  const { where, values } = conditionsOf(filter);
   const rows = sql
     .prepare(
-      `SELECT setId, host, sets.name AS setName, grouping, statement, count(*) AS objects, sum(size) AS bytes
-       FROM objects JOIN sets ON sets.id = setId WHERE ${where} GROUP BY setId, statement`,
+      `SELECT setId, statement, count(*) AS objects FROM objects
+       WHERE ${where} AND statement <> 'verified' GROUP BY setId, statement`,
     )
-    .iterate(values);
-  const sets = new Map<
-    number,
-    ListedSet & { objects: number; bytes: number; statements: Map<StatementWord, number> }
-  >();
-  for (const row of rows) {
-    const id = Number(row.setId);
-    const { host, setName } = row;
-    const set = sets.get(id) ?? {
-      id,
-      host: String(host),
-      set: textOf(setName),
-      group: String(row.grouping),
-      objects: 0,
-      bytes: 0,
-      statements: new Map(),
-    };
-    sets.set(id, set);
-    set.objects += Number(row.objects);
-    set.bytes += Number(row.bytes);
+    .all(values);
+  const counts = new Map<number, Map<StatementWord, number>>();
+  for (const { setId, statement, objects } of rows) {
+    const ofSet = counts.get(Number(setId)) ?? new Map<StatementWord, number>();
     // written by toListedObject
-    set.statements.set(row.statement as StatementWord, Number(row.objects));
+    counts.set(Number(setId), ofSet.set(statement as StatementWord, Number(objects)));
   }
-  return [...sets.values()].toSorted((a, b) => compare(a.group, b.group) || compare(a.set ?? "", b.set ?? ""));
+  return counts;
 }
 
 /** Objects of one set, each at its earliest record, newest first. */
@@ -159,7 +174,7 @@ function conditionsOf({ selector, since, until }: ObjectFilter): {
     where.push("setId IN (SELECT id FROM sets WHERE grouping IN (:group, :host))");
     values.group = `${selector.host}/${first}`;
     // whole segments only; a set that is meant whole needs no look at its keys
-    const isWhole = rest.length === 0 ? "grouping = :group OR " : "";
+    const isWhole = rest.length === 0 ? "setId IN (SELECT id FROM sets WHERE grouping = :group) OR " : "";
     where.push(`(${isWhole}key = :path OR substr(key, 1, length(:path) + 1) = :path || '/')`);
     values.path = `${selector.host}/${selector.path}`;
   }
