@@ -314,7 +314,11 @@ class Daemon {
     if (givenUp) this.#found.givenUp.add(id);
     else if (verdict === "failed") this.#found.toRetry++;
     if (verdict !== "start") return this.#fateOf(id, verdict);
-    await this.#queue.hasRoom();
+    if (!(await this.#queue.hasRoom(version.sizeBytes))) {
+      this.#found.toRetry++; // a later sweep finds it again, and this one goes on
+      this.#isSweepDue = true;
+      return LATER;
+    }
     const then = this.#admission.look(version); // an event, or a sweep, may have taken it meanwhile, or its quota
     if (then !== "start") return this.#fateOf(id, then);
     const begun = this.#admission.begin(version);

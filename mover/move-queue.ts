@@ -5,33 +5,31 @@ import type { DropZoneSource } from "../shared/stores.ts";
 import { CongestionWindow } from "./congestion-window.ts";
 import { MAX_SINGLE_PUT_BYTES } from "./parts.ts";
 
+/** Of all moves side by side, those of large objects at most: they take hours. */
+const LARGE_SHARE = 0.5;
+
 export class MoveQueue {
   readonly #timing: Timing;
-  readonly #queue: PQueue;
+  readonly #small = new Lane();
+  readonly #large = new Lane();
   readonly #window: CongestionWindow;
   #concurrency: number;
-  /** Under way: they take their time and wait for nobody, so they don't count in the window. */
-  #large = 0;
-  /** In which each host's last object is served, and the one that is being served. */
-  readonly #lastRounds = new Map<string, number>();
-  #round = 0;
 
   /** @param concurrency moves side by side, at most */
   constructor(concurrency: number, timing: Timing) {
     this.#timing = timing;
     this.#concurrency = concurrency;
     this.#window = new CongestionWindow(concurrency);
-    this.#queue = new PQueue();
     this.#apply();
   }
 
   /** Under way. */
   get pending(): number {
-    return this.#queue.pending;
+    return this.#small.queue.pending + this.#large.queue.pending;
   }
 
   get waiting(): number {
-    return this.#queue.size;
+    return this.#small.queue.size + this.#large.queue.size;
   }
 
   set concurrency(concurrency: number) {
@@ -40,42 +38,42 @@ export class MoveQueue {
     this.#apply();
   }
 
-  /** Resolves when another may be added: what waits here is bounded, however long a listing. */
-  hasRoom(): Promise<void> {
-    return this.#queue.onSizeLessThan(this.#queue.concurrency);
+  /**
+   * Resolves with true when another may be added: what waits here is bounded, however long a listing. False at once for a
+   * large object while as many wait as are under way: nobody else is to wait until one of those is done.
+   */
+  async hasRoom(sizeBytes: number): Promise<boolean> {
+    const { queue } = this.#laneOf(sizeBytes);
+    if (queue === this.#small.queue) await queue.onSizeLessThan(queue.concurrency);
+    return queue.size < queue.concurrency;
   }
 
   /**
    * Fair queueing: an object's round is the one after its host's last, and no earlier than the one that is being served;
-   * so one host's flood is a single object ahead of another's, and within a host nothing overtakes.
+   * so one host's flood is a single object ahead of another's, and within a host nothing overtakes. Large objects take
+   * their turns among themselves.
    */
-  add<T>(host: string, sizeBytes: number, move: () => Promise<T>): Promise<T> {
-    const round = Math.max(this.#round, (this.#lastRounds.get(host) ?? 0) + 1);
-    this.#lastRounds.set(host, round);
-    const isLarge = sizeBytes > MAX_SINGLE_PUT_BYTES;
-    const run = async (): Promise<T> => {
-      this.#round = round;
-      if (!isLarge) return move();
-      this.#large++;
-      this.#apply();
-      try {
-        return await move();
-      } finally {
-        this.#large--;
+  async add<T>(host: string, sizeBytes: number, move: () => Promise<T>): Promise<T> {
+    const lane = this.#laneOf(sizeBytes);
+    if (lane === this.#small) return lane.add(host, move);
+    try {
+      return await lane.add(host, () => {
         this.#apply();
-      }
-    };
-    return this.#queue.add(run, { priority: -round });
+        return move();
+      });
+    } finally {
+      this.#apply(); // it is no longer counted
+    }
   }
 
   /** What waits is dropped; what is under way goes on. */
   async end(): Promise<void> {
-    this.#queue.clear();
-    await this.#queue.onIdle();
+    for (const { queue } of [this.#small, this.#large]) queue.clear();
+    await this.onIdle();
   }
 
-  onIdle(): Promise<void> {
-    return this.#queue.onIdle();
+  async onIdle(): Promise<void> {
+    await Promise.all([this.#small.queue.onIdle(), this.#large.queue.onIdle()]);
   }
 
   /** A store asked for fewer requests. */
@@ -93,7 +91,7 @@ export class MoveQueue {
       readTags: (version, signal) => dropZone.readTags(version, signal),
       deleteVersions: (versions, signal) => dropZone.deleteVersions(versions, signal),
       openVersion: async (version, range, signal) => {
-        const underWay = this.#queue.pending - this.#large;
+        const underWay = this.#small.queue.pending;
         const askedAtMs = this.#timing.now();
         const opened = await dropZone.openVersion(version, range, signal);
         const nowMs = this.#timing.now();
@@ -104,8 +102,34 @@ export class MoveQueue {
     };
   }
 
+  #laneOf(sizeBytes: number): Lane {
+    return sizeBytes > MAX_SINGLE_PUT_BYTES && this.#concurrency > 1 ? this.#large : this.#small;
+  }
+
   #apply(): void {
-    const concurrency = Math.min(this.#concurrency, this.#window.size + this.#large);
-    if (this.#queue.concurrency !== concurrency) this.#queue.concurrency = concurrency;
+    this.#large.limit(Math.max(1, Math.floor(this.#concurrency * LARGE_SHARE)));
+    this.#small.limit(Math.max(1, Math.min(this.#concurrency - this.#large.queue.pending, this.#window.size)));
+  }
+}
+
+/** Hosts in turn. */
+class Lane {
+  readonly queue = new PQueue();
+  /** In which each host's last object is served, and the one that is being served. */
+  readonly #lastRounds = new Map<string, number>();
+  #round = 0;
+
+  limit(concurrency: number): void {
+    if (this.queue.concurrency !== concurrency) this.queue.concurrency = concurrency;
+  }
+
+  add<T>(host: string, move: () => Promise<T>): Promise<T> {
+    const round = Math.max(this.#round, (this.#lastRounds.get(host) ?? 0) + 1);
+    this.#lastRounds.set(host, round);
+    const run = (): Promise<T> => {
+      this.#round = round;
+      return move();
+    };
+    return this.queue.add(run, { priority: -round });
   }
 }

@@ -45,3 +45,7 @@ async function crossBeside(count: number, concurrency: number): Promise<void> {
 test("a small object of another host's crosses while large ones have all the memory that they may have", async () => {
   await crossBeside(6, 16);
 });
+
+test("and while large ones have all the moves side by side that they may have", async () => {
+  await crossBeside(8, 4);
+});
