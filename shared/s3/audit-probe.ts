@@ -89,7 +89,8 @@ function objectAttempts({ attempt }: KeyProbe, { client, owned }: S3Store): Obje
         to,
         () => {
           const CopySource = `${owned.Bucket}/${from.split("/").map(encodeURIComponent).join("/")}`;
-          const condition = { CopySourceIfMatch: OTHER_ETAG, IfNoneMatch: "*" };
+          // without If-None-Match, which Amazon does not know on a copy (501)
+          const condition = { CopySourceIfMatch: OTHER_ETAG };
           const command = new CopyObjectCommand({ ...owned, Key: to, CopySource, ...condition });
           return client.send(command, { abortSignal: signal });
         },

@@ -14,9 +14,16 @@ import { vaultNameOf } from "../../shared/names.ts";
 import { verifyStatement } from "../../shared/statement.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const PAGES = ["design", "formats", "threat-model", "operations", "contributing", "credentials", "recipes"].map(
-  (name) => `docs/${name}.md`,
-);
+const PAGES = [
+  "design",
+  "formats",
+  "threat-model",
+  "operations",
+  "contributing",
+  "credentials",
+  "policies",
+  "recipes",
+].map((name) => `docs/${name}.md`);
 const operations = readFileSync(OPERATIONS_PAGE, "utf8");
 
 /** Hold reasons that the mover does not give: they are `restore`'s. */

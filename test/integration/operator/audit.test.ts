@@ -232,7 +232,7 @@ const IN_DROP_ZONE = [
 /** One action each, and what of it is seen. */
 const BEYOND_A_HOST: Readonly<Record<string, readonly string[]>> = {
   "s3:PutObject": ["create-lookalike", "create-elsewhere"],
-  "s3:GetObject": ["read", "head", "copy"],
+  "s3:GetObject": ["read", "head"],
   "s3:GetObjectVersion": ["read-version"],
   "s3:GetObjectTagging": ["read-tags"],
   "s3:GetObjectAcl": ["read-acl"],
