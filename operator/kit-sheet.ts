@@ -1,6 +1,6 @@
-import { fileURLToPath } from "node:url";
 import PdfDocument from "pdfkit";
 import { encodeQR } from "qr";
+import { CODE_BOLD_FONT, CODE_FONT } from "./kit-fonts.ts";
 
 /** As wide as A4 and as high as Letter, in points: it prints whole on either. */
 const PAGE = { width: 595.28, height: 792 } as const;
@@ -21,11 +21,6 @@ export const BOLD = "Helvetica-Bold";
 /** For what is copied and typed: 0 and O, 1, l and I differ, which the fonts that every PDF reader has do not promise. */
 export const CODE = "code";
 export const CODE_BOLD = "code-bold";
-// not the .woff2 beside them, of which fontkit 2.0 can't make the part that is embedded
-const CODE_FONT = import.meta
-  .resolve("@fontsource/atkinson-hyperlegible-mono/files/atkinson-hyperlegible-mono-latin-500-normal.woff");
-const CODE_BOLD_FONT = import.meta
-  .resolve("@fontsource/atkinson-hyperlegible-mono/files/atkinson-hyperlegible-mono-latin-700-normal.woff");
 
 /** Pages under way, written from top to bottom. */
 export interface Sheet {
@@ -61,8 +56,8 @@ export async function drawSheet(
     displayTitle: true,
     info: { Title: title, Creator: creator, CreationDate: madeAt },
   });
-  doc.registerFont(CODE, fileURLToPath(CODE_FONT));
-  doc.registerFont(CODE_BOLD, fileURLToPath(CODE_BOLD_FONT));
+  doc.registerFont(CODE, CODE_FONT);
+  doc.registerFont(CODE_BOLD, CODE_BOLD_FONT);
   const pieces: Buffer[] = [];
   const ended = new Promise<void>((resolve, reject) => {
     doc.on("data", (piece: Buffer) => pieces.push(piece));

@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cyclonedxEsbuildPlugin } from "@cyclonedx/cyclonedx-esbuild";
 import { build, type BuildOptions, type Plugin } from "esbuild";
+import { CODE_BOLD_FONT, CODE_FONT } from "../operator/kit-fonts.ts";
 import { ROOT, type Role } from "./roles.ts";
 
 export interface Bundle {
@@ -40,7 +41,12 @@ export async function bundleRole({ folder }: Role, scratch: string): Promise<Bun
       splitting: true,
       metafile: true,
       outdir: work,
-      plugins: [carryWorker, cyclonedxEsbuildPlugin({ outputFile: bomFile, outputReproducible: true, validate: true })],
+      plugins: [
+        carryWorker,
+        carryFonts,
+        carryFontMetrics,
+        cyclonedxEsbuildPlugin({ outputFile: bomFile, outputReproducible: true, validate: true }),
+      ],
     });
     const code = await toText({ ...OPTIONS, absWorkingDir: work, entryPoints: ["main.js"], format: "cjs" });
     return { code, bom: await readFile(bomFile, "utf8") };
@@ -57,6 +63,36 @@ const carryWorker: Plugin = {
       const code = await toText({ ...OPTIONS, entryPoints: ["uploader/encode-worker.ts"], format: "esm" });
       const address = `data:text/javascript,${encodeURIComponent(code)}`;
       return { contents: `export const ENCODE_WORKER = new URL(${JSON.stringify(address)});`, loader: "js" };
+    });
+  },
+};
+
+/** The typeface of the emergency kit, for the same reason. */
+const carryFonts: Plugin = {
+  name: "carry-fonts",
+  setup(bundler) {
+    bundler.onLoad({ filter: /\/operator\/kit-fonts\.ts$/ }, () => {
+      const carry = (name: string, font: Uint8Array): string =>
+        `export const ${name} = Buffer.from("${Buffer.from(font).toString("base64")}", "base64");`;
+      return { contents: `${carry("CODE_FONT", CODE_FONT)}\n${carry("CODE_BOLD_FONT", CODE_BOLD_FONT)}`, loader: "js" };
+    });
+  },
+};
+
+/** What pdfkit looks up beside its own file when a font is first used; it is required where the bundler can see it. */
+const carryFontMetrics: Plugin = {
+  name: "carry-font-metrics",
+  setup(bundler) {
+    bundler.onLoad({ filter: /\/pdfkit\/js\/pdfkit\.node\.mjs$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const contents = source
+        .replace("const require$1 = createRequire(import.meta.url);", "")
+        .replaceAll("require$1('#standard-fonts/", "require('#standard-fonts/")
+        // for PDF/A, which is not made here
+        .replace("new URL('./data/sRGB_IEC61966_2_1.icc', import.meta.url).href", "''");
+      if (/import\.meta|require\$1/.test(contents))
+        throw new Error("pdfkit looks for its files in another way than before");
+      return { contents, loader: "js" };
     });
   },
 };
