@@ -62,7 +62,7 @@ function describeLeftover(leftover: Leftover, bucket: string): string {
     case "bucket":
       return `the bucket ${leftover.bucket}`;
     case "upload":
-      return `an unfinished upload, without parts that count: s3://${bucket}/${leftover.key} (${leftover.uploadId})`;
+      return `an unfinished upload, without parts that count: s3://${bucket}/${leftover.key} (${leftover.uploadId ?? "if it was begun"})`;
     default: {
       const version = leftover.versionId === null ? "" : `, version ${leftover.versionId}`;
       const what = leftover.kind === "marker" ? "a delete marker" : "an object";

@@ -4,18 +4,29 @@
  */
 import { AbortMultipartUploadCommand, DeleteBucketCommand, DeleteObjectCommand } from "@aws-sdk/client-s3";
 import { isAirlockError } from "../errors.ts";
+import { StoreAnswer } from "./answer.ts";
 import type { S3Store } from "./client.ts";
+import { listUploads } from "./list-uploads.ts";
 import { listVersions } from "./list.ts";
 
+/** Without a version or an upload's id where the store did not tell it, or nobody heard. */
 export type Leftover =
   | { readonly kind: "version" | "marker"; readonly key: string; readonly versionId: string | null }
-  | { readonly kind: "upload"; readonly key: string; readonly uploadId: string }
+  | { readonly kind: "upload"; readonly key: string; readonly uploadId: string | null }
   | { readonly kind: "bucket"; readonly bucket: string };
 
 export interface Leftovers {
   /** Removes what the key may remove, and returns the rest. Nothing but what came in answers is touched. */
   tidy(signal: AbortSignal): Promise<readonly Leftover[]>;
 }
+
+/** Not Complete: what is completed here is nothing. */
+const CREATING: ReadonlySet<string> = new Set([
+  "PutObjectCommand",
+  "CopyObjectCommand",
+  "CreateMultipartUploadCommand",
+  "CreateBucketCommand",
+]);
 
 /** What is looked at of a command's input and answer: the SDK's own types differ by command. */
 interface Seen {
@@ -38,13 +49,11 @@ export function watchLeftovers(store: S3Store): Leftovers {
   const remove = (leftover: Leftover): unknown => left.delete(JSON.stringify(leftover));
 
   const see: Readonly<Record<string, (input: Seen, output: Seen) => unknown>> = {
-    CompleteMultipartUploadCommand: ({ Key: key = "", UploadId: uploadId = "" }, { VersionId = null }) => {
-      remove({ kind: "upload", key, uploadId });
-      return add({ kind: "version", key, versionId: VersionId });
-    },
+    CompleteMultipartUploadCommand: ({ Key: key = "" }, { VersionId = null }) =>
+      add({ kind: "version", key, versionId: VersionId }),
     PutObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
     CopyObjectCommand: ({ Key: key = "" }, { VersionId = null }) => add({ kind: "version", key, versionId: VersionId }),
-    CreateMultipartUploadCommand: ({ Key: key = "" }, { UploadId: uploadId = "" }) =>
+    CreateMultipartUploadCommand: ({ Key: key = "" }, { UploadId: uploadId = null }) =>
       add({ kind: "upload", key, uploadId }),
     AbortMultipartUploadCommand: ({ Key: key = "", UploadId: uploadId = "" }) =>
       remove({ kind: "upload", key, uploadId }),
@@ -64,10 +73,19 @@ export function watchLeftovers(store: S3Store): Leftovers {
   };
   store.client.middlewareStack.add(
     (next, context) => async (args) => {
-      const done = await next(args);
+      const seen = see[context["commandName"] ?? ""];
       // inputs and answers of all commands; only what is named above is read
-      see[context["commandName"] ?? ""]?.(args.input as Seen, done.output as Seen);
-      return done;
+      const input = args.input as Seen;
+      try {
+        const done = await next(args);
+        seen?.(input, done.output as Seen);
+        return done;
+      } catch (error) {
+        // nobody heard whether it was done
+        const isRefused = error instanceof StoreAnswer && error.status < 500;
+        if (!isRefused && CREATING.has(context["commandName"] ?? "")) seen?.(input, {});
+        throw error;
+      }
     },
     { step: "initialize", name: "watchLeftovers" },
   );
@@ -76,9 +94,10 @@ export function watchLeftovers(store: S3Store): Leftovers {
     async tidy(signal) {
       // the newest first: a marker before the version below it
       for (const leftover of Array.from(left.values()).toReversed()) {
-        for (const exact of await nameVersions(store, leftover, signal)) {
-          if (await removeLeftover(store, exact, signal)) remove(leftover);
-        }
+        const exact = await nameExactly(store, leftover, signal);
+        let isGone = exact !== null;
+        for (const each of exact ?? []) isGone = (await removeLeftover(store, each, signal)) && isGone;
+        if (isGone) remove(leftover);
       }
       return [...left.values()];
     },
@@ -86,19 +105,30 @@ export function watchLeftovers(store: S3Store): Leftovers {
 }
 
 /**
- * A store that did not say which version it made is asked what there is of this name, which nobody else has: without a
- * version, a delete would only add a marker.
+ * Where it is not known which version or upload was made, the store is asked what there is of this name, which nobody
+ * else has: without a version, a delete would only add a marker. Null when it does not tell this key.
  */
-async function nameVersions(store: S3Store, leftover: Leftover, signal: AbortSignal): Promise<readonly Leftover[]> {
-  if ((leftover.kind !== "version" && leftover.kind !== "marker") || leftover.versionId !== null) return [leftover];
-  const { key } = leftover;
+async function nameExactly(
+  store: S3Store,
+  leftover: Leftover,
+  signal: AbortSignal,
+): Promise<readonly Leftover[] | null> {
+  if (leftover.kind === "bucket") return [leftover];
+  const { kind, key } = leftover;
+  const options = { prefix: key, cursor: null, limit: 1000, signal };
   try {
-    const { versions, deleteMarkers } = await listVersions(store, { prefix: key, cursor: null, limit: 1000, signal });
+    if (kind === "upload") {
+      if (leftover.uploadId !== null) return [leftover];
+      const { uploads } = await listUploads(store, options);
+      return uploads.filter((found) => found.key === key).map(({ uploadId }) => ({ kind, key, uploadId }));
+    }
+    if (leftover.versionId !== null) return [leftover];
+    const { versions, deleteMarkers } = await listVersions(store, options);
     return [...versions, ...deleteMarkers]
       .filter((found) => found.key === key)
-      .map(({ versionId }) => ({ kind: "version", key, versionId }));
+      .map(({ versionId }) => ({ kind, key, versionId }));
   } catch (error) {
-    if (isAirlockError(error, "access-denied", "request-invalid")) return [];
+    if (isAirlockError(error, "access-denied", "request-invalid")) return null;
     throw error;
   }
 }
@@ -113,7 +143,7 @@ async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortS
     if (leftover.kind === "bucket") {
       await send("DeleteBucket", null, () => client.send(new DeleteBucketCommand({ Bucket: leftover.bucket }), abort));
     } else if (leftover.kind === "upload") {
-      const upload = { ...owned, Key: leftover.key, UploadId: leftover.uploadId };
+      const upload = { ...owned, Key: leftover.key, UploadId: leftover.uploadId ?? "" };
       await send("AbortMultipartUpload", leftover.key, () =>
         client.send(new AbortMultipartUploadCommand(upload), abort),
       );
@@ -124,7 +154,7 @@ async function removeLeftover(store: S3Store, leftover: Leftover, signal: AbortS
     }
     return true;
   } catch (error) {
-    if (!isAirlockError(error, "access-denied", "request-invalid", "upload-missing")) throw error;
-    return false;
+    if (!isAirlockError(error, "access-denied", "request-invalid", "upload-missing", "bucket-missing")) throw error;
+    return error.code === "upload-missing" || error.code === "bucket-missing";
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { PutBucketLifecycleConfigurationCommand, PutBucketPolicyCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { hostPolicy, moverVaultPolicy } from "../../../shared/policies.ts";
+import { hostPolicy, moverDropZonePolicy, moverVaultPolicy } from "../../../shared/policies.ts";
 import { auditKey, type Audit } from "../../../operator/audit.ts";
 import { intendedOf, targetOf, type AuditOptions, type Intended, type Role } from "../../../operator/audit-options.ts";
 import { openAuditProbe } from "../../../shared/s3/audit-probe.ts";
@@ -62,7 +62,12 @@ describe("airlock audit", () => {
   }
 
   /** The same in this process: a program takes most of its time to start. */
-  async function auditHere(role: Role, key: string, options: Partial<Intended> = {}): Promise<Audit> {
+  async function auditHere(
+    role: Role,
+    key: string,
+    options: Partial<Intended> = {},
+    signal = AbortSignal.timeout(60_000),
+  ): Promise<Audit> {
     const isDropZone = role === "host" || role === "mover-drop-zone";
     const accessKeyIdFile = join(world.dir, `${key}.id`);
     await using probe = await openAuditProbe({
@@ -76,7 +81,7 @@ describe("airlock audit", () => {
     });
     const host = isDropZone ? "web1" : null;
     const intended = { role, host, foreign: false, readback: false, queueUrl: null, ...options };
-    return await auditKey(probe, null, intended, AbortSignal.timeout(60_000));
+    return await auditKey(probe, null, intended, signal);
   }
 
   for (const [role, key, leaves] of [
@@ -163,6 +168,36 @@ describe("airlock audit", () => {
     assert.match(rows.find(({ id }) => id === "overwrite")?.remedy ?? "", /CreateOnly/);
     world.vaultAccount.setUserPolicies("mover", own);
     assert.deepEqual(excessOf((await auditHere("mover-vault", "vault-mover", { readback: true })).rows), []);
+  });
+
+  test("removes what it made also when it is interrupted half-way", async () => {
+    const key = `owner-${world.dropZoneAccount.id}`;
+    for (const interruptedAt of [1, 2, 3, 25, 50]) {
+      const earlier = await snapshotAccount(world.dropZoneOwner);
+      const interrupted = new AbortController();
+      let count = 0;
+      const stop = world.server.onRequest(() => {
+        if (++count === interruptedAt) interrupted.abort();
+      });
+      await assert.rejects(auditHere("host", key, {}, interrupted.signal));
+      stop();
+      assert.deepEqual(await snapshotAccount(world.dropZoneOwner), earlier, `${interruptedAt}`);
+    }
+  });
+
+  test("tries the queue as well, which is the mover's alone", async () => {
+    const { url, arn } = world.dropZoneAccount.createQueue("airlock-audited");
+    const own = moverDropZonePolicy({ bucket: DROP_ZONE, versioned: true, queueArn: arn, secureTransport: false });
+    world.dropZoneAccount.setUserPolicies("mover", own);
+    const outcomes = async (role: string, key: string): Promise<Record<string, string>> => {
+      const { rows } = await audit(role, key, "--queue-url", url);
+      return Object.fromEntries(rows.filter(({ id }) => id.startsWith("queue-")).map((row) => [row.id, row.verdict]));
+    };
+    const ok = { "queue-receive": "ok", "queue-delete": "ok", "queue-extend": "ok" };
+    assert.deepEqual(await outcomes("mover-drop-zone", "dropzone-mover"), ok);
+    assert.deepEqual(await outcomes("host", "web2"), ok);
+    const root = await outcomes("host", `owner-${world.dropZoneAccount.id}`);
+    assert.deepEqual(new Set(Object.values(root)), new Set(["excess"]));
   });
 
   test("ends with exit 7 when a key can do more than its role should", async () => {
