@@ -3,6 +3,7 @@ import { audit } from "./audit.ts";
 import type { Part } from "./claim.ts";
 import { firewall } from "./firewall.ts";
 import { iam } from "./iam.ts";
+import { kubernetes } from "./kubernetes.ts";
 import { npmPackage } from "./npm-package.ts";
 
-export const PARTS: readonly Part[] = [npmPackage, firewall, iam, audit];
+export const PARTS: readonly Part[] = [npmPackage, firewall, kubernetes, iam, audit];
