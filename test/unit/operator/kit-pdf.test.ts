@@ -58,13 +58,9 @@ test("a kit's fingerprint tells kits apart, and holds no secret", () => {
 
 test("the printed configuration, typed in, is the one that the kit was made with, but for where the key comes from", () => {
   const typed: unknown = parse(kitConfiguration(kit).join("\n"));
-  assert.deepEqual(operatorSchema.parse(typed), {
-    vault: { ...kit.vault, credentials: { kind: "chain" } },
-    movers: kit.movers,
-    hosts: kit.hosts,
-    expireAfterMs: null,
-    restoreOrder: new Map(),
-  });
+  const { vault, movers, hosts } = operatorSchema.parse(typed);
+  assert.deepEqual(vault, { ...kit.vault, credentials: { kind: "chain" } });
+  assert.deepEqual([movers, hosts], [kit.movers, kit.hosts]);
 });
 
 test("hundreds of hosts go on over further pages", async () => {
