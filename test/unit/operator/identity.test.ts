@@ -36,7 +36,7 @@ test("a file of identities may hold comments, empty lines, both kinds, and eithe
 test("what keygen writes is read", async () => {
   for (const postQuantum of [false, true]) {
     const pair = await generateAgeKeyPair(postQuantum);
-    assert.match(pair.recipient, postQuantum ? /^age1pq1/ : /^age1[^p]/);
+    assert.match(pair.recipient, postQuantum ? /^age1pq1/ : /^age1(?!pq1)/);
     assert.deepEqual(parseIdentities(formatIdentityFile(pair, new Date(0)), "f"), [pair.identity]);
   }
 });

@@ -37,7 +37,7 @@ export async function restoreHere(
       movers: keysOf(["mover-a", mover.key]),
       hosts: keysOf(["web1", web.key]),
       timing: realTiming,
-      signal: AbortSignal.timeout(120_000),
+      signal: AbortSignal.timeout(600_000),
       env: process.env,
       readIdentities: () => Promise.resolve(identities),
       onLedgerProblem: () => undefined,
