@@ -4,6 +4,12 @@ import type { InitOptions } from "./init-command.ts";
 import type { RunOptions } from "./run-command.ts";
 import type { StatusOptions } from "./status-command.ts";
 
+export const PROGRAM = {
+  name: "airlock-mover",
+  description: "moves what hosts upload from the drop-zone into the vault",
+  defaultConfig: "/etc/airlock/mover.yaml",
+} as const;
+
 /** Each command brings its own code: `--version` and `--help` need none of it. `monotonicNs`: the system's clock that is never set. */
 export function declareCommands(program: Command, io: Io, pid: number, monotonicNs: () => bigint): void {
   program

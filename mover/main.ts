@@ -3,13 +3,11 @@
 // size at its start only (MiB; three such spaces).
 import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
-import { declareCommands } from "./commands.ts";
+import { declareCommands, PROGRAM } from "./commands.ts";
 
 void runProgram({
-  name: "airlock-mover",
+  ...PROGRAM,
   version: VERSION,
-  description: "moves what hosts upload from the drop-zone into the vault",
-  defaultConfig: "/etc/airlock/mover.yaml",
   process,
   commands: (program, io) => declareCommands(program, io, process.pid, () => process.hrtime.bigint()),
 });

@@ -12,6 +12,11 @@ import type { VerifyOptions } from "./verify-command.ts";
 
 const TIME_HELP = "by the ledger's time, UTC: 2026-11-21, 2026-11-21T02:15, …; a day or minute means all of it";
 
+export const PROGRAM = {
+  name: "airlock",
+  description: "lists, restores and verifies what an Airlock vault holds",
+} as const;
+
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /** Each command brings its own code: `--version` and `--help` need none of it. */

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
-import { declareCommands } from "./commands.ts";
+import { declareCommands, PROGRAM } from "./commands.ts";
 
 // What follows `--` is a command to run, with options of its own; the parser would not tell it from ours.
 const { argv, pid } = process;
@@ -12,9 +12,8 @@ const command = separator === -1 ? null : argv.slice(separator + 1);
 if (separator !== -1) process.argv = argv.slice(0, separator);
 
 void runProgram({
-  name: "airlock",
+  ...PROGRAM,
   version: VERSION,
-  description: "lists, restores and verifies what an Airlock vault holds",
   defaultConfig: join(homedir(), ".config", "airlock", "operator.yaml"),
   process,
   commands: (program, io) => declareCommands(program, io, { command, pid }),

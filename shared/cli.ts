@@ -131,7 +131,9 @@ function refuseUnverifiedTls(env: ProgramProcess["env"]): void {
   });
 }
 
-function declareProgram({ name, version, description, defaultConfig, process }: ProgramOptions): Command {
+/** The program without its commands. */
+export function declareProgram(options: Omit<ProgramOptions, "commands">): Command {
+  const { name, version, description, defaultConfig, process } = options;
   const level = new Option("--log-level <LEVEL>", "what is logged to standard error");
   return new Command(name)
     .version(version)

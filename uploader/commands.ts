@@ -12,6 +12,12 @@ export interface Invocation {
   readonly owner: string;
 }
 
+export const PROGRAM = {
+  name: "airlock-uploader",
+  description: "Pushes backups into the drop-zone with a key that can only create.",
+  defaultConfig: "/etc/airlock/uploader.yaml",
+} as const;
+
 /** Each command brings its own code: `--version` and `--help` need none of it. */
 export function declareCommands(program: Command, io: Io, { command, owner }: Invocation): void {
   program.hook("preAction", (_, action) => {

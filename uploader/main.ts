@@ -2,7 +2,7 @@
 // What is young is half of this heap otherwise. V8 takes the size at its start only (MiB; three such spaces).
 import { runProgram } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
-import { declareCommands } from "./commands.ts";
+import { declareCommands, PROGRAM } from "./commands.ts";
 import { ownerOf } from "./process-owner.ts";
 
 // What follows `--` is a command to run, with options of its own; the parser would not tell it from paths.
@@ -12,10 +12,8 @@ const command = separator === -1 ? null : argv.slice(separator + 1);
 if (separator !== -1) process.argv = argv.slice(0, separator);
 
 void runProgram({
-  name: "airlock-uploader",
+  ...PROGRAM,
   version: VERSION,
-  description: "Pushes backups into the drop-zone with a key that can only create.",
-  defaultConfig: "/etc/airlock/uploader.yaml",
   process,
   commands: (program, io) => declareCommands(program, io, { command, owner: ownerOf(pid) }),
 });
