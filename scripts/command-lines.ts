@@ -1,5 +1,5 @@
 /** The three programs' command lines as they declare them themselves: what manual pages and completions are made of. */
-import { Command, type Option } from "commander";
+import type { Command, Option } from "commander";
 import { declareProgram, type Io } from "../shared/cli.ts";
 import { VERSION } from "../shared/version.ts";
 import { declareCommands as declareMover, PROGRAM as MOVER } from "../mover/commands.ts";
@@ -11,24 +11,20 @@ import type { Role } from "./roles.ts";
 const NO_IO = {} as Io;
 
 export function commandLineOf({ folder }: Role): Command {
-  switch (folder) {
-    case "uploader": {
-      const program = declareProgram({ ...UPLOADER, version: VERSION, process });
-      declareUploader(program, NO_IO, { command: null, owner: "" });
-      return program;
-    }
-    case "mover": {
-      const program = declareProgram({ ...MOVER, version: VERSION, process });
-      declareMover(program, NO_IO, 0, () => 0n);
-      return program;
-    }
-    case "operator": {
-      const defaultConfig = "~/.config/airlock/operator.yaml";
-      const program = declareProgram({ ...OPERATOR, defaultConfig, version: VERSION, process });
-      declareOperator(program, NO_IO, { command: null, pid: 0 });
-      return program;
-    }
+  if (folder === "uploader") {
+    const program = declareProgram({ ...UPLOADER, version: VERSION, process });
+    declareUploader(program, NO_IO, { command: null, owner: "" });
+    return program;
   }
+  if (folder === "mover") {
+    const program = declareProgram({ ...MOVER, version: VERSION, process });
+    declareMover(program, NO_IO, 0, () => 0n);
+    return program;
+  }
+  const defaultConfig = "~/.config/airlock/operator.yaml";
+  const program = declareProgram({ ...OPERATOR, defaultConfig, version: VERSION, process });
+  declareOperator(program, NO_IO, { command: null, pid: 0 });
+  return program;
 }
 
 /** `--help` included, which the parser adds only when it prints. */
