@@ -23,6 +23,7 @@ const PAGES = [
   "credentials",
   "policies",
   "recipes",
+  "install",
 ].map((name) => `docs/${name}.md`);
 const operations = readFileSync(OPERATIONS_PAGE, "utf8");
 
