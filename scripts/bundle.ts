@@ -48,7 +48,15 @@ export async function bundleRole({ folder }: Role, scratch: string): Promise<Bun
         cyclonedxEsbuildPlugin({ outputFile: bomFile, outputReproducible: true, validate: true }),
       ],
     });
-    const code = await toText({ ...OPTIONS, absWorkingDir: work, entryPoints: ["main.js"], format: "cjs" });
+    const code = await toText({
+      ...OPTIONS,
+      absWorkingDir: work,
+      entryPoints: ["main.js"],
+      format: "cjs",
+      // node-cron wants to know where it lies, when it is loaded.
+      define: { "import.meta.url": "executableUrl" },
+      banner: { js: 'const executableUrl = require("node:url").pathToFileURL(process.execPath).href;' },
+    });
     return { code, bom: await readFile(bomFile, "utf8") };
   } finally {
     await rm(work, { recursive: true });
