@@ -6,6 +6,7 @@ import type { DrillOptions, Invocation } from "./drill-command.ts";
 import type { KeygenOptions } from "./keygen-command.ts";
 import type { KitOptions } from "./kit-command.ts";
 import type { LsOptions } from "./ls-command.ts";
+import type { ReportOptions } from "./report-command.ts";
 import type { RestoreOptions } from "./restore-command.ts";
 import type { StatusOptions } from "./status-command.ts";
 import type { VerifyOptions } from "./verify-command.ts";
@@ -134,4 +135,12 @@ export function declareCommands(program: Command, io: Io, invocation: Invocation
     .option("--readback", "a mover with `verify: readback`, which may read what it archived")
     .option("--queue-url <URL>", "the queue of the drop-zone's events, to be tried as well")
     .action(async (options: AuditOptions) => (await import("./audit-command.ts")).runAudit(io, options));
+
+  program
+    .command("report")
+    .description("write one self-contained HTML page: freshness, exposure, volume, holds, alarms, ledger, last drill")
+    .requiredOption("--out <FILE>", "where to; a file that is there is replaced")
+    .option("--days <N>", "how far the charts look back", "90")
+    .option("--drills <DIR>", "where `airlock drill` keeps its results")
+    .action(async (options: ReportOptions) => (await import("./report-command.ts")).runReport(io, options));
 }

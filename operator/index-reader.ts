@@ -24,6 +24,9 @@ export interface ListedSet {
   readonly group: string;
   readonly objects: number;
   readonly bytes: number;
+  /** When the first and the last of them were recorded. */
+  readonly firstAt: Date;
+  readonly lastAt: Date;
   /** How many there are of each result, by {@link StatementWord}. */
   readonly statements: ReadonlyMap<StatementWord, number>;
 }
@@ -58,9 +61,12 @@ export function listSets(sql: DatabaseSync, filter: ObjectFilter): readonly List
   );
   const unproven = countUnproven(sql, filter);
   const sums = sql
-    .prepare(`SELECT setId, count(*) AS objects, sum(size) AS bytes FROM objects WHERE ${where} GROUP BY setId`)
+    .prepare(
+      `SELECT setId, count(*) AS objects, sum(size) AS bytes, min(at) AS firstAt, max(at) AS lastAt
+       FROM objects WHERE ${where} GROUP BY setId`,
+    )
     .all(values);
-  const sets = sums.map(({ setId, objects, bytes }): ListedSet => {
+  const sets = sums.map(({ setId, objects, bytes, firstAt, lastAt }): ListedSet => {
     const { host, name, grouping } = names.get(setId ?? null) ?? {};
     const statements = new Map(unproven.get(Number(setId)));
     const others = [...statements.values()].reduce((sum, count) => sum + count, 0);
@@ -72,6 +78,8 @@ export function listSets(sql: DatabaseSync, filter: ObjectFilter): readonly List
       group: String(grouping),
       objects: Number(objects),
       bytes: Number(bytes),
+      firstAt: dateOf(firstAt),
+      lastAt: dateOf(lastAt),
       statements,
     };
   });

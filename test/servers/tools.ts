@@ -56,6 +56,7 @@ export const TOOL_INSTALLERS: ReadonlyMap<string, () => Promise<string>> = new M
   ["pdftotext", () => installSystemProgram("pdftotext", "poppler-utils", "-v")],
   ["zbarimg", () => installSystemProgram("zbarimg", "zbar-tools")],
   ["aws", () => installSystemProgram("aws", "awscli")],
+  ["chromium", () => installSystemProgram("chromium", "chromium")],
   ["rclone", () => installSystemProgram("rclone", "rclone")],
 ]);
 
