@@ -152,7 +152,7 @@ export function exposureSection({ exposure, nowMs }: ReportData): Html {
         </ul>
       </figcaption>
     </figure>
-    <details>
+    <details class="screen">
       <summary>Exposure as a table</summary>
       ${tableOf(`Exposure per ${buckets.unit}`, columns, table.toReversed())}
     </details>

@@ -71,7 +71,8 @@ export function freshnessChart(hosts: readonly HostFreshness[], days: Buckets, w
         {
           type: "scatter",
           symbol: CROSS,
-          symbolSize: Math.min(columnPx, rowPx) - 3,
+          // larger than a narrow column: it has to be seen
+          symbolSize: Math.max(10, Math.min(columnPx, rowPx) - 3),
           itemStyle: { color: "var(--bad)", borderColor: "var(--card)", borderWidth: 1, opacity: 1 },
           data: cells(({ overdueDays }, day) => overdueDays.has(day)),
         },

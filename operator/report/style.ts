@@ -81,7 +81,7 @@ footer { color: var(--ink-2); font-size: 14px; padding-bottom: 40px; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { padding: 8px 0; border-bottom: 1px solid var(--line); }
   tr:last-child { border-bottom: 0; }
-  tbody th, td, td.number, td.number + td { padding: 1px 0; border: 0; text-align: left; white-space: normal; }
+  tbody th, td, td.time, td.number, td.number + td { padding: 1px 0; border: 0; text-align: left; white-space: normal; }
   td { display: grid; grid-template-columns: 8.5em 1fr; gap: 8px; }
   td::before { content: attr(data-label); color: var(--ink-2); }
 }
@@ -96,6 +96,7 @@ footer { color: var(--ink-2); font-size: 14px; padding-bottom: 40px; }
   @page { size: A4; margin: 14mm; }
   body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   main, header, footer { max-width: none; padding: 0; }
+  figure svg.wide { width: 88%; }
   header { padding-top: 0; }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 12px 0 0; margin: 12px 0; }
   .verdict { border-left: 4px solid var(--good); border-top: 0; padding: 4px 0 4px 12px; }
@@ -106,7 +107,9 @@ footer { color: var(--ink-2); font-size: 14px; padding-bottom: 40px; }
   figure svg.narrow, details.screen, summary { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .scroll { overflow: visible; }
-  h2, h3, caption, thead { break-after: avoid; }
-  figure, tr, .verdict, dl.figures div { break-inside: avoid; }
+  figure svg { break-inside: avoid; }
+  .sub { break-inside: avoid; }
+  h2, h3, .sub, caption, thead { break-after: avoid; }
+  tr, .verdict, dl.figures div { break-inside: avoid; }
 }
 `;

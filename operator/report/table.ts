@@ -51,5 +51,5 @@ export function tableOf(caption: string, columns: readonly PageColumn[], rows: r
 
 function cellOf({ header, kind = "text" }: PageColumn, cell: Cell): Html {
   if (kind === "row") return html`<th role="rowheader" scope="row">${cell}</th>`;
-  return html`<td role="cell" class="${kind}" data-label="${header}">${cell}</td>`;
+  return html`<td role="cell" class="${kind}" data-label="${header}"><div>${cell}</div></td>`;
 }
