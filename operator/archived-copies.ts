@@ -40,8 +40,14 @@ export async function requestCopies(
   context: ArchiveContext,
 ): Promise<ReadonlyMap<string, PendingCopy>> {
   const pending = new Map<string, PendingCopy>();
-  const look = async (object: StoredObject, signal: AbortSignal) =>
-    [object, await readState(object, { ...context, signal })] as const;
+  const look = async (object: StoredObject, signal: AbortSignal) => {
+    const state = await readState(object, { ...context, signal }).catch((error: unknown): Readability => {
+      // a HEAD's 404 has no body, and so says as little as a proxy's: reading the object tells
+      if (isAirlockError(error, "store-unavailable")) return { state: "readable" };
+      throw error;
+    });
+    return [object, state] as const;
+  };
   for await (const [object, found] of prefetch(objects, AT_ONCE, look, context.signal)) {
     if (found.state === "readable") continue;
     const { storageClass } = found;

@@ -244,7 +244,7 @@ test("an object that is gone from the vault is an integrity error", async () => 
   mover.append([object.entry]);
   await vault.putLedger(mover);
   const ran = await restore("gone", await target());
-  assert.equal(ran.exit, 5);
+  assert.equal(ran.exit, 5, ran.stderr);
   assert.match(ran.stderr, /the vault does not hold it/);
 });
 
