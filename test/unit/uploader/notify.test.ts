@@ -165,7 +165,7 @@ describe("openNotifier", () => {
   it("returns at once while a receiver hangs, and ends that by its time limit", async () => {
     await using receiver = await receive(() => undefined);
     const lines: Fields[] = [];
-    await using notifier = open(lines, { timeLimitMs: 100, attempts: 2 });
+    await using notifier = open(lines, { timeLimitMs: 1000, attempts: 2 });
     notifier.tell({ ...NOBODY, failure: `${receiver.origin}/f` }, failure);
     assert.equal(receiver.got.length, 0, "nothing is waited for");
     await notifier.settle(10_000);
