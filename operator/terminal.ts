@@ -55,8 +55,8 @@ async function askHidden(
   question: string,
   signal: AbortSignal,
 ): Promise<string> {
+  stdin.setRawMode(true); // before anybody is asked: what is typed at once is not shown either
   output.write(question);
-  stdin.setRawMode(true);
   stdin.setEncoding("utf8");
   const collect = (text: string): void => {
     // its end is kept, where a Ctrl-C would be
