@@ -41,7 +41,7 @@ export async function completeBom(
 }
 
 /** Throws where it is not as CycloneDX's schema has it. */
-async function validateBom(text: string): Promise<void> {
+export async function validateBom(text: string): Promise<void> {
   const fault: unknown = await new JsonStrictValidator(Version.v1dot6).validate(text);
   if (fault !== null) throw new Error(`the bill of materials is not valid: ${JSON.stringify(fault)}`);
 }

@@ -3,7 +3,7 @@
  * is not used, command by command; the second puts the pieces into one file, each still run only when it is first needed.
  * In one pass, whatever is needed late would be taken whole.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cyclonedxEsbuildPlugin } from "@cyclonedx/cyclonedx-esbuild";
 import { build, type BuildOptions, type Plugin } from "esbuild";
@@ -45,12 +45,15 @@ export async function bundleRole({ folder }: Role, scratch: string): Promise<Bun
         carryWorker,
         carryFonts,
         carryFontMetrics,
-        cyclonedxEsbuildPlugin({ outputFile: bomFile, outputReproducible: true, validate: true }),
+        cyclonedxEsbuildPlugin({ outputFile: bomFile, outputReproducible: true, validate: true, logLevel: "warning" }),
       ],
     });
+    // not whatever file lies above the scratch folder
+    await writeFile(join(work, "package.json"), '{ "type": "module" }');
     const code = await toText({
       ...OPTIONS,
       absWorkingDir: work,
+      tsconfigRaw: { compilerOptions: { strict: true } },
       entryPoints: ["main.js"],
       format: "cjs",
       // node-cron wants to know where it lies, when it is loaded.

@@ -1,5 +1,5 @@
 /**
- * `npm run deb [-- FOLDER]`: a Debian package of each program, from the executables that `npm run build` left in
+ * `npm run deb [-- FOLDER] [--from EXECUTABLES] [--only PROGRAM]`: a Debian package of each program, from the executables that `npm run build` left in
  * `dist/bin`, in `dist/deb`. The same executables give the same packages, byte for byte.
  */
 import { execFile } from "node:child_process";
@@ -59,14 +59,19 @@ const PACKAGES: Readonly<Record<Role["folder"], Package>> = {
   },
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { from: { type: "string" } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { from: { type: "string" }, only: { type: "string" } },
+});
 const folder = resolve(positionals[0] ?? join(ROOT, "dist", "deb"));
 const executables = resolve(values.from ?? join(ROOT, "dist", "bin"));
 process.umask(0o022);
 await mkdir(dirname(folder), { recursive: true });
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder);
-for (const role of ROLES) console.log(await buildPackage(role));
+for (const role of ROLES) {
+  if (values.only === undefined || values.only === role.program) console.log(await buildPackage(role));
+}
 
 async function buildPackage(role: Role): Promise<string> {
   const stage = await mkdtemp(join(dirname(folder), ".deb-"));

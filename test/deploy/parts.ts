@@ -2,9 +2,22 @@
 import { audit } from "./audit.ts";
 import type { Part } from "./claim.ts";
 import { container } from "./container.ts";
+import { debian } from "./debian.ts";
+import { executables } from "./executables.ts";
 import { firewall } from "./firewall.ts";
 import { iam } from "./iam.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { npmPackage } from "./npm-package.ts";
+import { systemd } from "./systemd.ts";
 
-export const PARTS: readonly Part[] = [npmPackage, firewall, container, kubernetes, iam, audit];
+export const PARTS: readonly Part[] = [
+  executables,
+  npmPackage,
+  systemd,
+  debian,
+  firewall,
+  container,
+  kubernetes,
+  iam,
+  audit,
+];
