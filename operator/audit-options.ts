@@ -4,9 +4,7 @@ import type { StoreConfig } from "../shared/config/store-config.ts";
 import { storeOf, storeSchema } from "../shared/config/store.ts";
 import { AirlockError } from "../shared/errors.ts";
 import { isHostName } from "../shared/names.ts";
-
-export const ROLES = ["host", "mover-drop-zone", "mover-vault", "operator"] as const;
-export type Role = (typeof ROLES)[number];
+import { SOURCES, type Role } from "./audit-choices.ts";
 
 export interface AuditOptions {
   readonly credentials?: string;
@@ -35,8 +33,6 @@ export interface Intended {
   readonly readback: boolean;
   readonly queueUrl: string | null;
 }
-
-export const SOURCES = "env, profile:NAME or files:KEY_ID_FILE,SECRET_FILE";
 
 export function intendedOf({ role, host, foreign, readback, queueUrl }: AuditOptions): Intended {
   const isDropZone = role === "host" || role === "mover-drop-zone";

@@ -1,7 +1,7 @@
 /** One power that `airlock audit` tries, and what its ways of trying have in common. */
 import type { AuditProbe } from "../shared/s3/audit-probe.ts";
 import type { Attempt } from "../shared/s3/key-probe.ts";
-import type { Role } from "./audit-options.ts";
+import type { Role } from "./audit-choices.ts";
 import type { Scene } from "./audit-scene.ts";
 
 export interface Power {

@@ -1,7 +1,8 @@
 import { Option, type Command } from "commander";
 import type { Io } from "../shared/cli.ts";
 import { AirlockError } from "../shared/errors.ts";
-import { ROLES, SOURCES, type AuditOptions } from "./audit-options.ts";
+import { ROLES, SOURCES } from "./audit-choices.ts";
+import type { AuditOptions } from "./audit-options.ts";
 import type { DrillOptions, Invocation } from "./drill-command.ts";
 import type { KeygenOptions } from "./keygen-command.ts";
 import type { KitOptions } from "./kit-command.ts";

@@ -2,7 +2,7 @@
  * What `airlock audit` finds of the roles' own keys where it is not what the role should have: each is a row that the
  * store does not enforce, or of which its answers tell nothing. A run that finds anything else fails.
  */
-import type { Role } from "../../operator/audit-options.ts";
+import type { Role } from "../../operator/audit-choices.ts";
 import type { Outcome } from "../../operator/audit.ts";
 import type { ServerName } from "../servers/server.ts";
 

@@ -11,7 +11,7 @@ import {
   PutObjectTaggingCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { Role } from "../../operator/audit-options.ts";
+import type { Role } from "../../operator/audit-choices.ts";
 import { auditKey, type Audit } from "../../operator/audit.ts";
 import { generateSigningKey } from "../../shared/keys.ts";
 import { buildSegment, formatEntry, type Entry } from "../../shared/ledger.ts";

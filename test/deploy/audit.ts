@@ -1,6 +1,6 @@
 /** `airlock audit` on every server of the contract suite, with each role's real policy, a root key and policies that are too broad. */
 import assert from "node:assert/strict";
-import { ROLES } from "../../operator/audit-options.ts";
+import { ROLES } from "../../operator/audit-choices.ts";
 import type { Row } from "../../operator/audit.ts";
 import { hostPolicy, type Policy, type PolicyStatement } from "../../shared/policies.ts";
 import { startEmbedded } from "../servers/embedded.ts";

@@ -12,7 +12,7 @@ import {
   PutObjectRetentionCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { Role } from "../../operator/audit-options.ts";
+import type { Role } from "../../operator/audit-choices.ts";
 import { startS3Server, type Account, type PolicyDocument } from "../s3-server/server.ts";
 import { installFolder } from "../servers/cache.ts";
 import { createAccessKey } from "../servers/iam.ts";
