@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runProgram } from "../servers/run-program.ts";
 import { root } from "../support/world.ts";
 
-const BUILD_TIMEOUT_MS = 230_000;
+const BUILD_TIMEOUT_MS = 600_000;
 
 export interface Built {
   readonly executables: string;
