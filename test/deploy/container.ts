@@ -9,6 +9,7 @@ import { exists, installDebianPackages, installGoProgram, installPythonPackage }
 import { runProgram } from "../servers/run-program.ts";
 import { Missing } from "../servers/server.ts";
 import { root, startWorld } from "../support/world.ts";
+import { buildAll } from "./built.ts";
 import type { Claim, Part } from "./claim.ts";
 
 const FOLDER = join(root, "deploy/container");
@@ -92,9 +93,7 @@ async function readCompose(folder: string): Promise<string> {
 }
 
 async function build(buildah: Buildah): Promise<string> {
-  if (!(await exists(join(root, "dist/bin/airlock-mover")))) {
-    await runProgram("npm", ["run", "build"], { cwd: root, timeoutMs: LONG_MS });
-  }
+  await buildAll();
   const base = (await buildah("from", "scratch")).trim();
   await buildah("add", "--quiet", base, debian, "/");
   await buildah("commit", "--quiet", "--rm", base, BASE);
