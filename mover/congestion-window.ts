@@ -10,6 +10,8 @@
  * not against the shortest time ever: answers of a store that is far away vary by more than they wait.
  */
 
+import { hasPassed } from "../shared/elapsed.ts";
+
 /** With so many under way, none waits for another. */
 const CALM_MOVES = 2;
 /** So many answers tell what calm times are like. */
@@ -54,11 +56,12 @@ export class CongestionWindow {
    */
   answered(headersMs: number, underWay: number, nowMs: number): void {
     const calm = this.#calm;
+    if (headersMs < 0) return; // the clock was set meanwhile
     if (underWay <= CALM_MOVES) {
       calm.answers++;
       calm.meanMs += (headersMs - calm.meanMs) * Math.max(WEIGHT, 1 / calm.answers);
       calm.atMs = nowMs;
-    } else if (nowMs - calm.atMs > CALM_FOR_MS) calm.answers = 0; // no more than that begin until it is known again
+    } else if (hasPassed(calm.atMs, CALM_FOR_MS, nowMs)) calm.answers = 0; // no more than that begin until it is known again
     this.#recentMs += (headersMs - this.#recentMs) * (this.#recentMs === 0 ? 1 : WEIGHT);
     // once for each round of moves, and not while there are fewer than there could be
     if (++this.#answers < this.#size || underWay < this.size) return;
@@ -70,9 +73,9 @@ export class CongestionWindow {
 
   /** A store asked for fewer requests. */
   slowDown(nowMs: number): void {
-    if (nowMs - this.#halvedAtMs < HALVE_EVERY_MS) return;
+    if (!hasPassed(this.#halvedAtMs, HALVE_EVERY_MS, nowMs)) return;
     this.#halvedAtMs = nowMs;
     this.#answers = 0;
-    this.#size = Math.max(1, this.#size / 2);
+    this.#size = Math.max(1, Math.min(this.#size, this.#maxSize) / 2);
   }
 }

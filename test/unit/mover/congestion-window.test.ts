@@ -88,6 +88,21 @@ describe("the congestion window", () => {
     assert.equal(saturate(window, store, 5_000, 20_000).size, MAX);
   });
 
+  it("is halved, and finds out anew what is calm, also when the clock was set back a day", () => {
+    const window = new CongestionWindow(MAX);
+    const store = { serves: 100, serviceMs: () => 5 };
+    const dayMs = 24 * 3_600_000;
+    window.slowDown(dayMs);
+    saturate(window, store, 5_000, dayMs + 1000);
+    assert.equal(window.size, MAX);
+    window.slowDown(0);
+    assert.equal(window.size, MAX / 2);
+    window.answered(-dayMs, MAX / 2, 0); // asked before the clock was set
+    assert.equal(window.size, MAX / 2);
+    window.answered(5, MAX / 2, 10);
+    assert.equal(window.size, 2);
+  });
+
   it("does not grow for want of work", () => {
     const window = new CongestionWindow(MAX);
     for (let nowMs = 0; nowMs < 10_000; nowMs += 10) window.answered(5, 1, nowMs);
