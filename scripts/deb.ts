@@ -23,6 +23,8 @@ interface Package {
   readonly depends: readonly string[];
   readonly files: readonly string[];
   readonly units: readonly string[];
+  /** Folders of `deploy/` that are in the documentation's folder, by their names there. */
+  readonly alongside: Readonly<Record<string, string>>;
 }
 
 /** What Node is linked with, and no more of it than Debian 12 has. */
@@ -41,6 +43,7 @@ const PACKAGES: Readonly<Record<Role["folder"], Package>> = {
       "/var/lib/airlock-uploader",
     ],
     units: ["airlock-uploader.service", "airlock-set@.service", "airlock-set@.timer"],
+    alongside: {},
   },
   mover: {
     description: `backup airlock for S3, on the vault box
@@ -49,6 +52,7 @@ const PACKAGES: Readonly<Record<Role["folder"], Package>> = {
     depends: [...NODE_DEPENDS, "systemd"],
     files: ["/etc/airlock/mover.yaml", "/etc/airlock/mover.key", "/root/.aws/credentials", "/var/lib/airlock-mover"],
     units: ["airlock-mover.service"],
+    alongside: { firewall: "nftables" },
   },
   operator: {
     description: `backup airlock for S3, for the one who restores
@@ -56,6 +60,7 @@ const PACKAGES: Readonly<Record<Role["folder"], Package>> = {
     depends: NODE_DEPENDS,
     files: ["~/.config/airlock/operator.yaml"],
     units: [],
+    alongside: { iam: "iam" },
   },
 };
 
@@ -91,7 +96,7 @@ async function buildPackage(role: Role): Promise<string> {
 
 async function stageFiles(role: Role, stage: string, changelog: string): Promise<void> {
   const { program } = role;
-  const { units, files } = PACKAGES[role.folder];
+  const { units, files, alongside } = PACKAGES[role.folder];
   const line = commandLineOf(role);
   const put = (path: string, content: string | Uint8Array): Promise<void> => putFile(join(stage, path), content);
   const copy = async (from: string, path: string): Promise<void> => put(path, await readFile(from));
@@ -113,6 +118,10 @@ async function stageFiles(role: Role, stage: string, changelog: string): Promise
   await copy(join(ROOT, "deploy", `${role.folder}.yaml`), `${doc}/examples/${role.folder}.yaml`);
   for (const page of (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md"))) {
     await copy(join(ROOT, "docs", page), `${doc}/${page}`);
+  }
+  for (const [name, folder] of Object.entries(alongside)) {
+    const from = join(ROOT, "deploy", folder);
+    for (const file of await readdir(from)) await copy(join(from, file), `${doc}/${name}/${file}`);
   }
   for (const unit of units) await copy(join(UNITS, unit), `usr/lib/systemd/system/${unit}`);
   const places = {

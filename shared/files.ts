@@ -1,6 +1,6 @@
 /** What every role does with files: read a secret, replace or create a file whole. See also `process-lock.ts`. */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants as flags, fchownSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { constants, link, open, rename, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -93,6 +93,7 @@ async function writeWhole(
   const temporary = join(folder, `.${basename(file)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await using handle = await open(temporary, "wx", 0o600);
+    giveToOwnerOf(folder, handle.fd);
     await handle.writeFile(content);
     await handle.chmod(mode);
     await handle.sync();
@@ -119,7 +120,39 @@ export function makeFolder(folder: string): void {
     if (errorCode(error) === "EEXIST" && isFolder(folder)) return; // another process was faster
     throw error;
   }
+  const descriptor = openSync(folder, flags.O_DIRECTORY | flags.O_NOFOLLOW);
+  try {
+    giveToOwnerOf(parent, descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
   syncFolderNow(parent);
+}
+
+/** Makes an empty file for its owner alone where there is none: for libraries that would make one by their own rules. */
+export function makeEmptyFile(file: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "wx", 0o600);
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return;
+    throw error;
+  }
+  try {
+    giveToOwnerOf(dirname(file), descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * For what was made in the folder just now. Root works in a service's folder too (`airlock-uploader put` beside the
+ * agent, `airlock-mover release`): what it leaves there is the service's, which could not go on with it otherwise.
+ */
+export function giveToOwnerOf(folder: string, descriptor: number): void {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  if (uid !== 0) fchownSync(descriptor, uid, gid);
 }
 
 function isFolder(path: string): boolean {

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { getSystemErrorMessage } from "node:util";
 import { AirlockError } from "./errors.ts";
-import { errorCode, makeFolder, replaceFile } from "./files.ts";
+import { errorCode, makeEmptyFile, makeFolder, replaceFile } from "./files.ts";
 
 /** SQLite's primary result codes, the low byte of the extended ones. https://sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
@@ -58,6 +58,7 @@ export async function lockFolder(folder: string, pid: number): Promise<ProcessLo
 function openDatabase(folder: string, file: string): DatabaseSync {
   try {
     makeFolder(folder);
+    makeEmptyFile(file);
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
     throw unusable(folder, cause);

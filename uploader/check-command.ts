@@ -1,8 +1,8 @@
 import type { Io } from "../shared/cli.ts";
 import { formatFindings } from "../shared/powers.ts";
-import { proveKey } from "./check-key.ts";
+import { proveKey, type KeyProof } from "./check-key.ts";
 import { readUploaderConfig } from "./config.ts";
-import { policyOf } from "./init-command.ts";
+import { policyOf } from "./policy.ts";
 import { openContext } from "./open-context.ts";
 import { requireGnuTar } from "./tar-source.ts";
 
@@ -13,28 +13,33 @@ export async function runCheck(io: Io, owner: string): Promise<void> {
     await requireGnuTar({ env: io.env, kill: io.kill, log: io.log, signal: io.abort });
   }
   await using opened = await openContext(config, owner, io, () => undefined);
-  const { key, findings, excess } = await proveKey(config, opened.context);
+  const proof = await proveKey(config, opened.context);
   const policy = policyOf(config);
-  io.print(
-    {
-      host: config.host,
-      key,
-      findings: findings.map(({ power, expected, got, isExcess, detail }) => ({
-        power,
-        expected,
-        got,
-        isExcess,
-        detail,
-      })),
-      ...(excess.length === 0 ? {} : { policy }),
-    },
-    () => formatFindings(findings, io.stdout.columns),
+  io.print({ host: config.host, ...proofForPrograms(proof), ...(proof.excess.length === 0 ? {} : { policy }) }, () =>
+    formatFindings(proof.findings, io.stdout.columns),
   );
-  if (excess.length === 0) return;
+  if (proof.excess.length === 0) return;
   io.exitWith(7);
   if (io.json) return;
   io.stderr.write(
-    `airlock-uploader: this key can do more than it should: ${excess.map(({ power }) => power).join("; ")}\n` +
+    `${describeExcess(proof)}\n` +
       `  give it this policy and no other, and look for a bucket policy or ACL that allows more:\n${JSON.stringify(policy, null, 2)}\n`,
   );
+}
+
+export function proofForPrograms({ key, findings }: KeyProof): object {
+  return {
+    key,
+    findings: findings.map(({ power, expected, got, isExcess, detail }) => ({
+      power,
+      expected,
+      got,
+      isExcess,
+      detail,
+    })),
+  };
+}
+
+export function describeExcess({ excess }: KeyProof): string {
+  return `airlock-uploader: this key can do more than it should: ${excess.map(({ power }) => power).join("; ")}`;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { AirlockError } from "../shared/errors.ts";
-import { makeFolder } from "../shared/files.ts";
+import { makeEmptyFile, makeFolder } from "../shared/files.ts";
 import { OLDER_VERSIONS, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 import { explainSqlite } from "./sqlite-errors.ts";
 
@@ -28,6 +28,7 @@ export function openDatabase(spoolFolder: string): UploaderDatabase {
   const guard = <Result>(work: () => Result): Result => explainSqlite(file, work);
   const sql = guard(() => {
     makeFolder(spoolFolder);
+    makeEmptyFile(file); // what SQLite puts beside it has its owner and mode
     return openFile(file);
   });
   return {

@@ -3,13 +3,21 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Io } from "../shared/cli.ts";
 import { parseConfig } from "../shared/config/read-config.ts";
-import { AirlockError } from "../shared/errors.ts";
+import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { createFile, makeFolder, readSecretFile } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey, parseSigningKey, type SigningKey } from "../shared/keys.ts";
-import { hostPolicy, type Policy } from "../shared/policies.ts";
+import { formatFindings } from "../shared/powers.ts";
+import { printable } from "../shared/printable.ts";
+import { describeExcess, proofForPrograms } from "./check-command.ts";
+import { proveKey, type KeyProof } from "./check-key.ts";
 import { readUploaderConfig, uploaderSchema, type UploaderConfig } from "./config.ts";
+import { openContext } from "./open-context.ts";
+import { policyOf } from "./policy.ts";
 import { sampleConfig, type SampleValues } from "./sample-config.ts";
 import { openState } from "./state.ts";
+
+/** For all that is tried of the key. */
+const TRY_KEY_MS = 20_000;
 
 export interface InitOptions {
   readonly host?: string;
@@ -25,8 +33,9 @@ export interface InitOptions {
 }
 
 /**
- * Makes what is not there yet and replaces nothing: configuration, key, state. Run again, it keeps both files and
- * begins a new epoch, which is what a host restored from a snapshot needs.
+ * Makes what is not there yet and replaces nothing: configuration, key, state; proves what the
+ * access key can do, where there is one already. Run again, it keeps both files and begins a new epoch, which is what a
+ * host restored from a snapshot needs.
  */
 export async function runInit(options: InitOptions, io: Io, owner: string): Promise<void> {
   const configFile = resolve(io.configFile);
@@ -37,17 +46,51 @@ export async function runInit(options: InitOptions, io: Io, owner: string): Prom
   using state = openState({ spoolFolder: config.spool, bucket, host: config.host, owner });
   const { epoch } = state.startEpoch();
   const policy = policyOf(config);
+  const { host, signingKeyFile } = config;
+  const tried = await tryKey(config, io, owner);
+  const check = typeof tried === "string" ? { reason: tried } : proofForPrograms(tried);
   io.print(
-    { host: config.host, configFile, signingKeyFile: config.signingKeyFile, publicKey: key.public.text, epoch, policy },
+    { host, configFile, signingKeyFile, publicKey: key.public.text, epoch, policy, check },
     JSON.stringify(policy, null, 2),
   );
-  if (!io.json) io.stderr.write(nextSteps(config, configFile, isNew, key));
+  const hasExcess = typeof tried !== "string" && tried.excess.length > 0;
+  if (hasExcess) io.exitWith(7);
+  if (io.json) return;
+  io.stderr.write(whatIsThere(config, configFile, isNew, key));
+  if (typeof tried === "string") {
+    io.stderr.write(
+      `Next: give this host's access key the policy on standard output and no other, make it known to ${configFile}\n` +
+        `(credentials), then run: airlock-uploader check\n  The key could not be tried yet: ${printable(tried)}\n`,
+    );
+    return;
+  }
+  io.stderr.write(`\n${formatFindings(tried.findings, io.stderr.columns)}`);
+  if (hasExcess) {
+    io.stderr.write(
+      `${describeExcess(tried)}\n  give it the policy on standard output and no other, and look for a bucket policy or ACL that allows more\n`,
+    );
+  }
 }
 
-/** The policy of this host's access key, as `init` and `check` print it. */
-export function policyOf({ host, dropZone }: UploaderConfig): Policy {
-  const secureTransport = dropZone.endpoint?.startsWith("http:") !== true;
-  return hostPolicy({ bucket: dropZone.bucket, host, secureTransport });
+/**
+ * What the key can do, where there is one already that the store answers. Most often there is none: the policy that
+ * `init` prints is what it is made with.
+ * @returns why it could not be tried
+ */
+async function tryKey(config: UploaderConfig, io: Io, owner: string): Promise<KeyProof | string> {
+  const limit = AbortSignal.timeout(TRY_KEY_MS);
+  try {
+    await using opened = await openContext(
+      config,
+      owner,
+      { log: io.log, abort: AbortSignal.any([io.abort, limit]) },
+      () => undefined,
+    );
+    return await proveKey(config, opened.context);
+  } catch (error) {
+    io.abort.throwIfAborted();
+    return limit.aborted ? `no answer within ${TRY_KEY_MS / 1000} s` : toAirlockError(error).message;
+  }
 }
 
 async function writeConfig(configFile: string, options: InitOptions): Promise<UploaderConfig> {
@@ -106,14 +149,12 @@ async function makeSigningKey(file: string): Promise<SigningKey> {
   return key;
 }
 
-function nextSteps(config: UploaderConfig, configFile: string, isNew: boolean, key: SigningKey): string {
+function whatIsThere(config: UploaderConfig, configFile: string, isNew: boolean, key: SigningKey): string {
   return `${[
     `${isNew ? "wrote" : "kept"} ${configFile} and ${config.signingKeyFile}; a new sequence has begun`,
     "This host's public key, for `hosts:` in the mover's and the operator's configuration:",
     "",
     `  ${config.host}: { publicKeys: ["${key.public.text}"] }`,
     "",
-    `Next: give this host's access key the policy on standard output and no other, make it known to ${configFile}`,
-    "(credentials), then run: airlock-uploader check",
   ].join("\n")}\n`;
 }

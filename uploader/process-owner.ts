@@ -8,13 +8,16 @@ const ENDED: ReadonlySet<string> = new Set(["Z", "X", "x"]);
  * another's. Its start time is field 22 of /proc/<pid>/stat, in clock ticks since boot; see proc(5).
  */
 export function ownerOf(pid: number): string {
-  return `${readBootId()}:${pid}:${readStartTicks(pid) ?? "gone"}`;
+  const stat = readStat(pid);
+  return `${readBootId()}:${pid}:${(stat === null ? null : startTicks(stat)) ?? "gone"}`;
 }
 
 /** False only when that process has definitely ended. */
 export function isOwnerAlive(owner: string): boolean {
   const [boot, pid, ticks] = owner.split(":");
-  return boot === readBootId() && readStartTicks(Number(pid)) === ticks;
+  if (boot !== readBootId()) return false;
+  const stat = readStat(Number(pid));
+  return stat === null ? ticks !== "gone" && isHidden(Number(pid)) : startTicks(stat) === ticks;
 }
 
 /** As a person knows it. */
@@ -22,19 +25,32 @@ export function pidOf(owner: string): number {
   return Number(owner.split(":")[1]);
 }
 
+/** Another user's process, where /proc shows nobody but oneself (systemd's `ProtectProc=`, the mount's `hidepid`). */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false; // one's own would have been shown: it ended in between
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
 function readBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
-/** null when there is no such process, or nothing but its exit code is left: whoever started it may never ask for that. */
-function readStartTicks(pid: number): string | null {
-  let stat: string;
+/** null when there is no such process to be seen. */
+function readStat(pid: number): string | null {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) return null;
     throw error;
   }
+}
+
+/** null when nothing but its exit code is left: whoever started it may never ask for that. */
+function startTicks(stat: string): string | null {
   // The second field is the program's name in brackets and may hold anything; the third follows the last bracket.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return ENDED.has(fields[0] ?? "") ? null : (fields[19] ?? null);

@@ -1,6 +1,6 @@
 import { open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, syncFolder } from "../shared/files.ts";
+import { giveToOwnerOf, makeFolder, syncFolder } from "../shared/files.ts";
 
 /** The bodies of what waits: one file each, for their owner alone. */
 export interface SpoolFiles {
@@ -27,6 +27,7 @@ export function openSpoolFiles(spoolFolder: string): SpoolFiles {
     folder,
     create: async (id) => {
       const handle = await open(join(folder, id), "wx", 0o600);
+      giveToOwnerOf(folder, handle.fd);
       return {
         append: (bytes) => handle.writeFile(bytes),
         sync: async () => {

@@ -1,23 +1,15 @@
 /** The packages in a clean Debian with its own systemd: installed, put to work, upgraded, removed, purged. */
 import assert from "node:assert/strict";
-import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
-import { startS3Server, type Account } from "../s3-server/server.ts";
 import { exists, installDebianPackages } from "../servers/install-programs.ts";
-import { until } from "../servers/processes.ts";
 import { runProgram } from "../servers/run-program.ts";
-import { Missing, type PolicyDocument, type PolicyStatement } from "../servers/server.ts";
-import { root } from "../support/world.ts";
+import { Missing } from "../servers/server.ts";
 import { buildAll } from "./built.ts";
 import type { Claim, Part } from "./claim.ts";
 import { bootMachine, installDebianRoot, type Machine } from "./debian-root.ts";
-import { shellBlocks } from "./shell-blocks.ts";
-
-/** As the programs print it. */
-const policySchema = z.object({ Version: z.literal("2012-10-17"), Statement: z.array(z.custom<PolicyStatement>()) });
-const policiesSchema = z.object({ dropZone: policySchema, vault: policySchema });
+import { followReadme } from "./readme.ts";
 
 export const debian: Part = {
   name: "debian",
@@ -64,9 +56,14 @@ export const debian: Part = {
         },
       },
       {
-        claim: "install.md's commands as they stand there: from packages to a scheduled backup in the vault",
+        claim: "the README's commands as they stand there: from packages to a scheduled backup in the vault, and back",
         provedBy: "apt-get, systemd",
-        prove: () => followInstallPage(machine, stack, scratch),
+        prove: () => followReadme(machine, stack, scratch),
+      },
+      {
+        claim: "root works beside the services, in their folders: an upload, a request to the mover",
+        provedBy: "systemd, find(1)",
+        prove: () => workBeside(machine),
       },
       {
         claim: "users, manual pages and completions are there; the mover's sandbox is in force",
@@ -88,71 +85,18 @@ export const debian: Part = {
   },
 };
 
-/** Of the page's commands only what a reader replaces is replaced, and the loopback store's address is added. */
-async function followInstallPage(machine: Machine, stack: AsyncDisposableStack, scratch: string): Promise<string> {
-  const server = await startS3Server({ dir: scratch });
-  stack.defer(() => server.close());
-  const [dropZone, vault] = [server.createAccount("drop-zone"), server.createAccount("vault")];
-  dropZone.createBucket("acme-dropzone", { versioning: true });
-  vault.createBucket("acme-vault", { objectLock: { mode: "COMPLIANCE", days: 1 } });
-  const [, recipient = ""] =
-    /(age1\w+)/.exec(await machine.run("sh", "-c", "dpkg -i /opt/deb/airlock_*.deb >&2; airlock keygen")) ?? [];
-  const follow = async (commands: string): Promise<string> => {
-    const text = commands
-      .replaceAll("age1…", recipient)
-      .replaceAll(/--(vault-)?region [a-z0-9-]+/g, `--$1region ${server.region} --$1endpoint ${server.endpoint}`);
-    await machine.run("sh", "-ec", `cd /opt/deb; exec 2>said; ${text}`).catch(async (cause: unknown) => {
-      const said = await readFile(join(machine.folder, "opt/deb/said"), "utf8");
-      const journal = await machine.run("journalctl", "--no-pager", "-n", "40", "-u", "airlock*");
-      throw new Error(`${text}: ${said}\n${journal}`, { cause });
-    });
-    return readFile(join(machine.folder, "opt/deb/said"), "utf8");
-  };
-  const page = await readFile(join(root, "docs/install.md"), "utf8");
-  const section = page.slice(page.indexOf("## Debian"), page.indexOf("## Any Linux"));
-  const [, host = "", hostStart = "", box = "", boxStart = "", ...others] = shellBlocks(section);
-  assert.deepEqual(others, []);
-
-  const publicKey = /ed25519:[\w+/=]+/.exec(await follow(host))?.[0] ?? "";
-  await follow(box);
+/** What root does beside a service leaves nothing that the service can't read, and gets its answer. */
+async function workBeside(machine: Machine): Promise<string> {
+  await machine.run("airlock-uploader", "put", "/etc/apt", "--set", "apt");
+  await machine.run("systemctl", "start", "airlock-set@etc");
+  await machine.run("airlock-mover", "release", "web1/etc/none").catch((error: unknown) => {
+    assert.match(String(error), /web1\/etc\/none/);
+  });
   for (const name of ["airlock-mover", "airlock-uploader"]) {
-    const state = await machine.run("systemctl", "show", "--value", "-p", "ActiveState,UnitFileState", name);
-    assert.deepEqual(state.trim().split("\n").filter(Boolean).toSorted(), ["disabled", "inactive"]);
+    const foreign = await machine.run("find", `/var/lib/${name}`, "!", "-user", name);
+    assert.equal(foreign, "");
   }
-  const printed = async (name: string): Promise<string> => readFile(join(machine.folder, "opt/deb", name), "utf8");
-  const policies = policiesSchema.parse(JSON.parse(await printed("policies.json")));
-  const profile = (name: string, account: Account, policy: PolicyDocument): string => {
-    const { accessKeyId, secretAccessKey } = account.createUser(name, policy);
-    return `[${name}]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  };
-  const credentials = [
-    profile("airlock-web1", dropZone, policySchema.parse(JSON.parse(await printed("policy.json")))),
-    profile("dropzone-mover", dropZone, policies.dropZone),
-    profile("vault-mover", vault, policies.vault),
-  ];
-  await mkdir(join(machine.folder, "root/.aws"), { mode: 0o700 });
-  await writeFile(join(machine.folder, "root/.aws/credentials"), credentials.join(""), { mode: 0o600 });
-  const etc = join(machine.folder, "etc/airlock");
-  await appendFile(join(etc, "mover.yaml"), `  web1: { publicKeys: ["${publicKey}"] }\n`);
-  await appendFile(join(etc, "uploader.yaml"), "\nsets:\n  etc: { paths: [/etc] }\n");
-  // what the unit's user can read only with its one capability
-  await writeFile(join(machine.folder, "etc/only-for-root"), "secret\n", { mode: 0o600 });
-  // the night comes at once
-  const dropIn = join(machine.folder, "etc/systemd/system/airlock-set@etc.timer.d");
-  await mkdir(dropIn, { recursive: true });
-  await writeFile(join(dropIn, "soon.conf"), "[Timer]\nOnActiveSec=1s\nRandomizedDelaySec=0\n");
-
-  await follow(hostStart);
-  await follow(boxStart);
-  const journalOf = (unit: string): Promise<string> => machine.run("journalctl", "--no-pager", "-n", "60", "-u", unit);
-  const isArchived = await until(
-    async () => /"event":"object-archived".*"set":"etc"/.test(await journalOf("airlock-mover")),
-    60_000,
-  );
-  assert.ok(isArchived, `${await journalOf("airlock-set@etc")}\n${await journalOf("airlock-mover")}`);
-  const timer = await machine.run("systemctl", "show", "--value", "-p", "Result,ActiveState", "airlock-set@etc.timer");
-  assert.match(timer, /active/);
-  return "4 blocks of commands, of which the timer's set is archived";
+  return "";
 }
 
 async function lookAround(machine: Machine, debs: readonly string[]): Promise<string> {

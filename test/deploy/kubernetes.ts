@@ -13,7 +13,7 @@ import { canRun, runProgram } from "../servers/run-program.ts";
 import { Missing } from "../servers/server.ts";
 import { root } from "../support/world.ts";
 import type { Claim, Part } from "./claim.ts";
-import { shellBlocks } from "./shell-blocks.ts";
+import { codeBlocks } from "./code-blocks.ts";
 
 const FOLDER = join(root, "deploy/kubernetes");
 const MANIFESTS = ["namespace.yaml", "mover.yaml", "uploader-cronjob.yaml", "uploader-sidecar.yaml"];
@@ -179,8 +179,8 @@ async function followPage(scratch: string, judge: string): Promise<string> {
   await symlink(process.execPath, join(bin, "node"));
   const env = { PATH: [bin, process.env["PATH"]].join(delimiter), HOME: scratch, AIRLOCK_ROOT: root };
   const run = (script: string): Promise<string> => runProgram("bash", ["-euc", script], { cwd: folder, env });
-  const blocks = shellBlocks(await readFile(join(FOLDER, "README.md"), "utf8"));
-  const [init = "", movers = "", uploader = ""] = blocks;
+  const blocks = codeBlocks(await readFile(join(FOLDER, "README.md"), "utf8"));
+  const [init = "", movers = "", uploader = ""] = blocks.map(({ text }) => text);
   await run(init);
   const { mountPaths, replicas } = await readMover();
   for (let index = 1; index <= replicas; index++) {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { hostPolicy } from "../../../shared/policies.ts";
 import { readUploaderConfig } from "../../../uploader/config.ts";
+import { startS3Server, type PolicyDocument } from "../../s3-server/server.ts";
 
 const main = fileURLToPath(new URL("../../../uploader/main.ts", import.meta.url));
 const RECIPIENT = "age1u87jlw6znyafvpdhqrzl9n5ryzcpausy8gvpwex329u8vv089qeqvyxrwx";
@@ -19,11 +20,18 @@ describe("airlock-uploader init", () => {
     folder = await mkdtemp(join(tmpdir(), "airlock-init-"));
     configFile = join(folder, "etc", "uploader.yaml");
   });
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(() => {
+    env = {};
+    return rm(folder, { recursive: true });
+  });
+
+  /** Of the SDK's variables. No key, and nobody asks the network for one. */
+  let env: Record<string, string> = {};
 
   async function run(...args: string[]): Promise<{ exit: number; stdout: string; stderr: string }> {
     const child = spawn(process.execPath, [main, "--config", configFile, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"], HOME: folder, AWS_EC2_METADATA_DISABLED: "true", ...env },
     });
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
@@ -55,6 +63,7 @@ describe("airlock-uploader init", () => {
     assert.deepEqual(config.encrypt, { recipients: [RECIPIENT] });
     assert.match(stderr, /web1: \{ publicKeys: \["ed25519:[A-Za-z0-9+/]{43}="\] \}/);
     assert.match(stderr, /Next: .*policy/);
+    assert.match(stderr, /could not be tried yet: .*credentials/i);
   });
 
   it("leaves TLS out of the policy only for plain http", async () => {
@@ -79,6 +88,35 @@ describe("airlock-uploader init", () => {
     assert.equal(await readFile(join(folder, "etc", "host.key"), "utf8"), key);
     assert.equal(await readFile(configFile, "utf8"), config);
   });
+
+  for (const [name, isWide, exit, message] of [
+    ["the policy that it prints", false, 0, /^ok +create an object of its own +allowed +allowed$/m],
+    ["a policy that allows all", true, 7, /this key can do more than it should: .*read an object/],
+  ] as const) {
+    it(`proves what a key with ${name} can do`, async () => {
+      await using server = await startS3Server({ dir: join(folder, "store") });
+      const account = server.createAccount("drop-zone");
+      account.createBucket("acme-dropzone", { versioning: true });
+      const own = hostPolicy({ bucket: "acme-dropzone", host: "web1", secureTransport: false });
+      const all: PolicyDocument = {
+        Version: "2012-10-17",
+        Statement: [{ Effect: "Allow", Action: "s3:*", Resource: "*" }],
+      };
+      const { accessKeyId, secretAccessKey } = account.createUser("web1", isWide ? all : own);
+      env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+      const ran = await run("init", ...place(), "--recipient", RECIPIENT, "--endpoint", server.endpoint);
+      assert.equal(ran.exit, exit, ran.stderr);
+      assert.deepEqual(JSON.parse(ran.stdout), own);
+      assert.match(ran.stderr, message);
+      const again = await run("--json", "init");
+      assert.equal(again.exit, exit, again.stderr);
+      const { check } = JSON.parse(again.stdout) as { check: { findings: { isExcess: boolean }[] } };
+      assert.equal(
+        check.findings.some(({ isExcess }) => isExcess),
+        isWide,
+      );
+    });
+  }
 
   it("refuses values for a configuration that is there", async () => {
     await run("init", ...place(), "--no-encrypt");
