@@ -119,8 +119,8 @@ async function stageFiles(role: Role, stage: string, changelog: string): Promise
   for (const page of (await readdir(join(ROOT, "docs"))).filter((name) => name.endsWith(".md"))) {
     await copy(join(ROOT, "docs", page), `${doc}/${page}`);
   }
-  for (const [name, folder] of Object.entries(alongside)) {
-    const from = join(ROOT, "deploy", folder);
+  for (const [name, source] of Object.entries(alongside)) {
+    const from = join(ROOT, "deploy", source);
     for (const file of await readdir(from)) await copy(join(from, file), `${doc}/${name}/${file}`);
   }
   for (const unit of units) await copy(join(UNITS, unit), `usr/lib/systemd/system/${unit}`);

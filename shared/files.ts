@@ -1,6 +1,15 @@
 /** What every role does with files: read a secret, replace or create a file whole. See also `process-lock.ts`. */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants as flags, fchownSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants as flags,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from "node:fs";
 import { constants, link, open, rename, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -150,7 +159,7 @@ export function makeEmptyFile(file: string): void {
  * agent, `airlock-mover release`): what it leaves there is the service's, which could not go on with it otherwise.
  */
 export function giveToOwnerOf(folder: string, descriptor: number): void {
-  if (process.geteuid?.() !== 0) return;
+  if (fstatSync(descriptor).uid !== 0) return;
   const { uid, gid } = statSync(folder);
   if (uid !== 0) fchownSync(descriptor, uid, gid);
 }

@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+// oxlint-disable-next-line no-restricted-imports -- it signals nobody: 0 asks whether a process is there, as /proc is asked
+import { kill } from "node:process";
 
 /** States of a process that is a zombie, or about to be gone; see proc(5). */
 const ENDED: ReadonlySet<string> = new Set(["Z", "X", "x"]);
@@ -28,7 +30,7 @@ export function pidOf(owner: string): number {
 /** Another user's process, where /proc shows nobody but oneself (systemd's `ProtectProc=`, the mount's `hidepid`). */
 function isHidden(pid: number): boolean {
   try {
-    process.kill(pid, 0);
+    kill(pid, 0);
     return false; // one's own would have been shown: it ended in between
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EPERM";
