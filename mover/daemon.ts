@@ -314,7 +314,7 @@ class Daemon {
     if (givenUp) this.#found.givenUp.add(id);
     else if (verdict === "failed") this.#found.toRetry++;
     if (verdict !== "start") return this.#fateOf(id, verdict);
-    if (!(await this.#queue.hasRoom(version.sizeBytes))) {
+    if (!(await this.#queue.hasRoom(this.#admission.hostOf(version), version.sizeBytes))) {
       this.#found.toRetry++; // a later sweep finds it again, and this one goes on
       this.#isSweepDue = true;
       return LATER;

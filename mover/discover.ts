@@ -2,7 +2,7 @@ import type { DropZoneSource, ListPage, StoredVersion } from "../shared/stores.t
 
 const PAGE_SIZE = 1000;
 /** Small enough that a round over many hosts comes back to each of them soon. */
-const TURN_SIZE = 64;
+const TURN_SIZE = 32;
 
 export interface Round {
   readonly versions: readonly StoredVersion[];

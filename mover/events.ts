@@ -19,6 +19,8 @@ const MAX_WAITING_PER_HOST = 200;
 const MAX_FLOODING = 1000;
 /** Looked up at the same time. */
 const LOOK_UPS = 8;
+/** Of one host: they last until there is room to move what was found. */
+const LOOK_UPS_PER_HOST = 4;
 const RECEIVE_BACKOFF = { baseMs: 500, capMs: 30_000 };
 
 /** `settled`: released, held, or not there (any more). `later`: it has to be tried again. */
@@ -64,6 +66,8 @@ export class Events {
   readonly #done: Delivery[] = [];
   #removing = false;
   #lookUps = 0;
+  /** By host. */
+  readonly #lookUpsOf = new Map<string, number>();
   #failures = 0;
   #reached = false;
   #leftToSweep = false;
@@ -152,16 +156,17 @@ export class Events {
   #serve(signal: AbortSignal): void {
     for (const [host, ofHost] of this.#waiting) {
       if (this.#lookUps >= LOOK_UPS || signal.aborted) return;
+      if ((this.#lookUpsOf.get(host) ?? 0) >= LOOK_UPS_PER_HOST) continue;
       this.#waiting.delete(host);
       const next = ofHost.shift();
       if (ofHost.length > 0) this.#waiting.set(host, ofHost); // behind all others, and so comes up again in this very loop
-      if (next !== undefined) void this.#lookUp(next, signal);
+      if (next !== undefined) void this.#lookUp(host, next, signal);
     }
   }
 
   /** Never rejects. */
-  async #lookUp({ hint, held }: Waiting, signal: AbortSignal): Promise<void> {
-    this.#lookUps++;
+  async #lookUp(host: string, { hint, held }: Waiting, signal: AbortSignal): Promise<void> {
+    this.#countLookUp(host, 1);
     try {
       const { fate } = await this.#options.take(hint, signal);
       void fate.then((known) => this.#settle(held, known));
@@ -170,8 +175,15 @@ export class Events {
       this.#leaveToSweep();
       this.#settle(held, "later");
     }
-    this.#lookUps--;
+    this.#countLookUp(host, -1);
     this.#serve(signal);
+  }
+
+  #countLookUp(host: string, change: 1 | -1): void {
+    this.#lookUps += change;
+    const ofHost = (this.#lookUpsOf.get(host) ?? 0) + change;
+    if (ofHost > 0) this.#lookUpsOf.set(host, ofHost);
+    else this.#lookUpsOf.delete(host);
   }
 
   #leaveToSweep(): void {

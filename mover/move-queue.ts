@@ -7,6 +7,8 @@ import { MAX_SINGLE_PUT_BYTES } from "./parts.ts";
 
 /** Of all moves side by side, those of large objects at most: they take hours. */
 const LARGE_SHARE = 0.5;
+/** Of the window, what is left to hosts that send much while another host's single object is under way. */
+const BUSY_SHARE = 0.25;
 
 export class MoveQueue {
   readonly #timing: Timing;
@@ -39,13 +41,15 @@ export class MoveQueue {
   }
 
   /**
-   * Resolves with true when another may be added: what waits here is bounded, however long a listing. False at once for a
-   * large object while as many wait as are under way: nobody else is to wait until one of those is done.
+   * Resolves with true when another may be added: what waits here is bounded, however long a listing; but there is always
+   * room for one of each host. False at once for a large object while as many wait as may be under way: nobody else is to
+   * wait until one of those is done.
    */
-  async hasRoom(sizeBytes: number): Promise<boolean> {
-    const { queue } = this.#laneOf(sizeBytes);
-    if (queue === this.#small.queue) await queue.onSizeLessThan(queue.concurrency);
-    return queue.size < queue.concurrency;
+  async hasRoom(host: string, sizeBytes: number): Promise<boolean> {
+    const lane = this.#laneOf(sizeBytes);
+    if (!lane.hasAnyOf(host)) return true;
+    if (lane === this.#small) await lane.queue.onSizeLessThan(lane.size);
+    return lane.queue.size < lane.size;
   }
 
   /**
@@ -68,7 +72,7 @@ export class MoveQueue {
 
   /** What waits is dropped; what is under way goes on. */
   async end(): Promise<void> {
-    for (const { queue } of [this.#small, this.#large]) queue.clear();
+    for (const lane of [this.#small, this.#large]) lane.clear();
     await this.onIdle();
   }
 
@@ -107,8 +111,8 @@ export class MoveQueue {
   }
 
   #apply(): void {
-    this.#large.limit(Math.max(1, Math.floor(this.#concurrency * LARGE_SHARE)));
-    this.#small.limit(Math.max(1, Math.min(this.#concurrency - this.#large.queue.pending, this.#window.size)));
+    this.#large.size = Math.max(1, Math.floor(this.#concurrency * LARGE_SHARE));
+    this.#small.size = Math.max(1, Math.min(this.#concurrency - this.#large.queue.pending, this.#window.size));
   }
 }
 
@@ -119,17 +123,69 @@ class Lane {
   readonly #lastRounds = new Map<string, number>();
   #round = 0;
 
-  limit(concurrency: number): void {
-    if (this.queue.concurrency !== concurrency) this.queue.concurrency = concurrency;
+  #size = 1;
+  readonly #hosts = new Map<string, { waiting: number; underWay: number }>();
+  /** Hosts that have a single object, which is under way. */
+  #singles = 0;
+
+  /** Moves side by side, at most. */
+  get size(): number {
+    return this.#size;
   }
 
-  add<T>(host: string, move: () => Promise<T>): Promise<T> {
+  set size(size: number) {
+    this.#size = size;
+    this.#apply();
+  }
+
+  hasAnyOf(host: string): boolean {
+    return this.#hosts.has(host);
+  }
+
+  async add<T>(host: string, move: () => Promise<T>): Promise<T> {
     const round = Math.max(this.#round, (this.#lastRounds.get(host) ?? 0) + 1);
     this.#lastRounds.set(host, round);
-    const run = (): Promise<T> => {
+    this.#count(host, 1, 0);
+    const run = async (): Promise<T> => {
       this.#round = round;
-      return move();
+      this.#count(host, -1, 1);
+      try {
+        return await move();
+      } finally {
+        this.#count(host, 0, -1);
+      }
     };
     return this.queue.add(run, { priority: -round });
   }
+
+  /** What waits is dropped. */
+  clear(): void {
+    this.queue.clear();
+    for (const [host, { waiting }] of this.#hosts) this.#count(host, -waiting, 0);
+  }
+
+  #count(host: string, waiting: number, underWay: number): void {
+    const counts = this.#hosts.get(host) ?? { waiting: 0, underWay: 0 };
+    if (isSingle(counts)) this.#singles--;
+    counts.waiting += waiting;
+    counts.underWay += underWay;
+    if (isSingle(counts)) this.#singles++;
+    if (counts.waiting + counts.underWay > 0) this.#hosts.set(host, counts);
+    else this.#hosts.delete(host);
+    this.#apply();
+  }
+
+  /**
+   * What runs beside a single object delays each of its steps, in this process and in the stores: a host that has many
+   * waiting is to notice that others are served, and not the other way round.
+   */
+  #apply(): void {
+    const besides = Math.max(1, Math.floor(this.#size * BUSY_SHARE));
+    const concurrency = this.#singles === 0 ? this.#size : Math.min(this.#size, this.#singles + besides);
+    if (this.queue.concurrency !== concurrency) this.queue.concurrency = concurrency;
+  }
+}
+
+function isSingle({ waiting, underWay }: { waiting: number; underWay: number }): boolean {
+  return waiting === 0 && underWay === 1;
 }

@@ -107,8 +107,14 @@ async function openWanted(
   range: ByteRange | null,
   signal: AbortSignal,
 ): Promise<OpenedObject> {
+  const { vaultName, vaultVersionId } = wanted;
   try {
-    return await reader.openObject(wanted.vaultName, wanted.vaultVersionId, range, signal);
+    return await reader.openObject(vaultName, vaultVersionId, range, signal).catch((error: unknown) => {
+      // In a copy of the vault (another bucket, another provider) versions have other ids, which a store may not even take
+      // for ids: what has the name is read, and the digest decides, as for what was recorded without one.
+      if (vaultVersionId === null || !isAirlockError(error, "not-found", "request-invalid")) throw error;
+      return reader.openObject(vaultName, null, range, signal);
+    });
   } catch (error) {
     if (isAirlockError(error, "not-found"))
       throw corrupt(wanted, "the ledger records it and the vault does not hold it", error);

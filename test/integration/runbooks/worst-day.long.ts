@@ -4,10 +4,11 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { generateAgeKeyPair } from "../../../operator/keygen.ts";
 import { formatSigningKey, generateSigningKey, type SigningKey } from "../../../shared/keys.ts";
 import { hostPolicy, moverDropZonePolicy, moverVaultPolicy, operatorPolicy } from "../../../shared/policies.ts";
-import type { Account, Credentials } from "../../s3-server/server.ts";
+import type { Account, Credentials, PolicyDocument } from "../../s3-server/server.ts";
 import { DROP_ZONE, startWorld, VAULT, type World } from "../../support/world.ts";
 
 const secureTransport = false;
@@ -141,6 +142,98 @@ async function newVaultBox(world: World): Promise<void> {
     /movers: \{ mover-a: \["([^"]+)"\] \}/,
     `movers: { mover-a: [{ key: "$1", until: "${now}" }, { key: "${key.public.text}", from: "${now}" }] }`,
   );
+}
+
+test("the vault's provider is gone: a copy of names and bytes is read in its place", async () => {
+  await using world = await startWorld();
+  await backUp(world, "before\n");
+  const bucket = "acme-vault-copy";
+  await copyVault(world, bucket);
+  await edit(world.operatorConfig, `bucket: ${VAULT}`, `bucket: ${bucket}`);
+  assert.match(await succeed(world, "operator", "ls"), /web1\/notes: 1 object/);
+  assert.equal(await restored(world), "before\n");
+  const { exit, stdout } = await world.run("operator", ["verify", "--read"]);
+  assert.equal(exit, 5, stdout);
+  assert.match(stdout, /object-changed|object-missing|version/);
+});
+
+test("the vault's provider is gone, and there is no copy: a new vault, a new mover, every set again", async () => {
+  await using world = await startWorld();
+  await backUp(world, "before\n");
+  const bucket = "acme-vault-2";
+  const elsewhere = world.server.createAccount("another-provider");
+  elsewhere.createBucket(bucket, { objectLock: { mode: "COMPLIANCE", days: 1 } });
+  await replaceCredentials(
+    world,
+    "vault-mover",
+    elsewhere.createUser("mover", moverVaultPolicy({ bucket, secureTransport, verify: "checksum" })),
+  );
+  await replaceCredentials(
+    world,
+    "operator",
+    elsewhere.createUser("operator", operatorPolicy({ bucket, secureTransport })),
+  );
+  await newMoverId(world, "mover-b");
+  for (const file of [world.moverConfig, world.operatorConfig])
+    await edit(file, `bucket: ${VAULT}`, `bucket: ${bucket}`);
+  await backUp(world, "after\n");
+  assert.equal(await restored(world), "after\n");
+});
+
+test("a mover's ledger is damaged: one with a new id goes on beside it, and the damage stays what verify names", async () => {
+  await using world = await startWorld();
+  await backUp(world, "before\n");
+  await backUp(world, "between\n");
+  const Key = "_airlock/ledger/mover-a/000000000001.jsonl";
+  await world.vaultOwner.send(
+    new PutObjectCommand({ Bucket: VAULT, Key, Body: "damaged", ChecksumAlgorithm: "CRC32" }),
+  );
+  await rm(join(world.dir, "state"), { recursive: true });
+  assert.equal((await world.run("mover", ["run", "--once"])).exit, 5);
+  await newMoverId(world, "mover-b");
+  await backUp(world, "after\n");
+  assert.equal(await restored(world), "after\n");
+  const { exit, stdout } = await world.run("operator", ["--json", "verify", "--read"]);
+  assert.equal(exit, 5);
+  assert.match(stdout, /segment-damaged/);
+  assert.ok(!stdout.includes("ledger/mover-b"), stdout);
+});
+
+/** What `rclone sync` makes of it: the current version of each object, under its name, with its metadata. */
+async function copyVault(world: World, bucket: string): Promise<void> {
+  const elsewhere = world.server.createAccount("another-provider");
+  elsewhere.createBucket(bucket, { versioning: true });
+  const all: PolicyDocument = {
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: "s3:*", Resource: "*" }],
+  };
+  const { endpoint, region } = world.server;
+  const credentials = elsewhere.createUser("copier", all);
+  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
+  try {
+    const { Contents = [] } = await world.vaultOwner.send(new ListObjectsV2Command({ Bucket: VAULT }));
+    assert.ok(Contents.length > 2);
+    for (const { Key } of Contents) {
+      const { Body, Metadata } = await world.vaultOwner.send(new GetObjectCommand({ Bucket: VAULT, Key }));
+      const bytes = (await Body?.transformToByteArray()) ?? assert.fail(Key);
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes, Metadata: Metadata ?? {} }));
+    }
+  } finally {
+    client.destroy();
+  }
+  await replaceCredentials(
+    world,
+    "operator",
+    elsewhere.createUser("operator", operatorPolicy({ bucket, secureTransport })),
+  );
+}
+
+/** A ledger of its own, under a key of its own; the operator knows both. */
+async function newMoverId(world: World, id: string): Promise<void> {
+  const key = generateSigningKey();
+  await writeFile(join(world.dir, "mover.key"), formatSigningKey(key), { mode: 0o600 });
+  await edit(world.moverConfig, "id: mover-a", `id: ${id}`);
+  await edit(world.operatorConfig, "movers: {", `movers: { ${id}: ["${key.public.text}"],`);
 }
 
 test("the read key is rotated: the new one reads, the old one does not, and a new kit has the new one", async () => {
