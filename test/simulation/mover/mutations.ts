@@ -138,7 +138,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: "memory is not given back",
-    changes: [{ file: "mover/memory.ts", find: "this.#freeBytes += sizeBytes;", replace: "" }],
+    changes: [{ file: "mover/memory.ts", find: "this.#used[kind] -= sizeBytes;", replace: "" }],
     caughtAs: /is not moved/,
   },
   {
