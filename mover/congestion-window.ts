@@ -16,11 +16,12 @@ import { hasPassed } from "../shared/elapsed.ts";
 const CALM_MOVES = 2;
 /** So many answers tell what calm times are like. */
 const CALM_ANSWERS = 8;
-/** Then it is found out again: stores change, and so does what else this machine does. */
+/** Then it is found out again: stores change, and so does what else this machine does. At first soon: a start is slow. */
 const CALM_FOR_MS = 20_000;
+const CALM_AT_FIRST_MS = 1000;
 /** How much longer than in calm times an answer may take before that counts as waiting: so many times, and ms. */
 const TOLERANCE = 1.5;
-const SLACK_MS = 5;
+const SLACK_MS = 2;
 /** How much the latest answer counts in a moving average. */
 const WEIGHT = 1 / 16;
 /** What began before the window was halved hears of the same trouble. */
@@ -29,7 +30,7 @@ const HALVE_EVERY_MS = 1000;
 export class CongestionWindow {
   #maxSize: number;
   #size = CALM_MOVES;
-  readonly #calm = { answers: 0, meanMs: 0, atMs: 0 };
+  readonly #calm = { answers: 0, meanMs: 0, atMs: 0, forMs: CALM_AT_FIRST_MS };
   #recentMs = 0;
   /** Since the size was last looked at. */
   #answers = 0;
@@ -61,14 +62,17 @@ export class CongestionWindow {
       calm.answers++;
       calm.meanMs += (headersMs - calm.meanMs) * Math.max(WEIGHT, 1 / calm.answers);
       calm.atMs = nowMs;
-    } else if (hasPassed(calm.atMs, CALM_FOR_MS, nowMs)) calm.answers = 0; // no more than that begin until it is known again
+    } else if (hasPassed(calm.atMs, calm.forMs, nowMs)) {
+      calm.answers = 0; // no more than that begin until it is known again
+      calm.forMs = Math.min(2 * calm.forMs, CALM_FOR_MS);
+    }
     this.#recentMs += (headersMs - this.#recentMs) * (this.#recentMs === 0 ? 1 : WEIGHT);
     // once for each round of moves, and not while there are fewer than there could be
     if (++this.#answers < this.#size || underWay < this.size) return;
     this.#answers = 0;
     const expectedMs = TOLERANCE * calm.meanMs + SLACK_MS;
     const gradient = Math.max(0.5, expectedMs / Math.max(this.#recentMs, expectedMs));
-    this.#size = Math.min(this.#maxSize, this.#size * gradient + Math.sqrt(this.#size));
+    this.#size = Math.min(this.#maxSize, this.#size * gradient + 1);
   }
 
   /** A store asked for fewer requests. */

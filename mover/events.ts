@@ -17,6 +17,8 @@ const MAX_HINTS = 2000;
 const MAX_WAITING_PER_HOST = 200;
 /** Hosts, whose names anybody who writes to the queue may choose. */
 const MAX_FLOODING = 1000;
+/** At the same time, while the queue is long. */
+const RECEIVES = 4;
 /** Looked up at the same time. */
 const LOOK_UPS = 8;
 /** Of one host: they last until there is room to move what was found. */
@@ -102,12 +104,17 @@ export class Events {
   async #receive(signal: AbortSignal): Promise<void> {
     const { queue, timing } = this.#options;
     signal.addEventListener("abort", () => this.#room.resolve(), { once: true });
+    let asks = 1;
     while (!signal.aborted) {
       try {
-        // one that is not known to answer is asked for what it has, so that this is known soon
-        const messages = await queue.receive(this.isReachable, signal);
+        // one that is not known to answer, or known to have more, is asked for what it has
+        const waits = this.isReachable && asks === 1;
+        const answers = await Promise.all(Array.from({ length: asks }, () => queue.receive(waits, signal)));
         this.#noteReached();
-        for (const message of messages) this.#enter(message, signal);
+        for (const message of answers.flat()) this.#enter(message, signal);
+        // whoever floods the queue is not to keep what another host says waiting in it
+        const isLong = answers.every(({ length }) => length === MAX_QUEUE_BATCH);
+        asks = isLong && this.#hints < MAX_HINTS / 2 ? RECEIVES : 1;
         while (this.#hints >= MAX_HINTS && !signal.aborted) await this.#room.promise;
       } catch (thrown) {
         if (signal.aborted) return;
