@@ -8,7 +8,9 @@ import type { Scheduled, VirtualClock } from "./clock.ts";
 import type { Random } from "./random.ts";
 import type { CallKind, Fate, StoreName, Weather } from "./weather.ts";
 
-const NEVER = new Promise<never>(() => undefined);
+function never(): Promise<never> {
+  return new Promise(() => undefined); // its own, so that it is forgotten with whoever waits for it
+}
 const LATENCY_MS = { min: 2, max: 60 };
 
 export interface Crash {
@@ -35,6 +37,8 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #inFlight = new Set<Scheduled>();
+  /** Node holds on to a signal for as long as somebody listens to it. */
+  readonly #listening = new Set<() => void>();
   #killed = false;
   requests = 0;
 
@@ -54,6 +58,7 @@ export class Connection {
   kill(): void {
     if (this.#killed) return;
     this.#killed = true;
+    for (const leave of this.#listening) leave();
     for (const effect of this.#inFlight) {
       const { random, clock } = this.#options;
       if (random.chance(0.3)) continue;
@@ -65,14 +70,14 @@ export class Connection {
 
   /** One request. `effect` is what the store does; what it throws is the store's answer. */
   call<T>(name: string, store: StoreName, kind: CallKind, signal: AbortSignal, effect: (fate: Fate) => T): Promise<T> {
-    if (this.#killed) return NEVER;
+    if (this.#killed) return never();
     const { clock, weather, random, crash } = this.#options;
     this.requests++;
     this.#options.onRequest(name);
     const crashes = crash?.request === this.requests && clock.nowMs < crash.untilMs ? crash.when : null;
     if (crashes === "before") {
       this.kill();
-      return NEVER;
+      return never();
     }
     const fate = weather.fateOf(store, kind, clock.nowMs);
     const thereMs = random.int(LATENCY_MS.min, LATENCY_MS.max);
@@ -100,7 +105,7 @@ export class Connection {
 
   /** Time passes. */
   wait(durationMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#killed) return NEVER;
+    if (this.#killed) return never();
     return this.#settle(signal, (resolve) => void this.#options.clock.after(durationMs, resolve));
   }
 
@@ -128,7 +133,7 @@ export class Connection {
       const once = (settle: () => void): void => {
         if (settled || this.#killed) return;
         settled = true;
-        signal.removeEventListener("abort", interrupt);
+        leave();
         settle();
       };
       const interrupt = (): void => {
@@ -137,8 +142,13 @@ export class Connection {
           reason instanceof AirlockError ? reason : new AirlockError("interrupted", "interrupted", { cause: reason });
         once(() => reject(error));
       };
+      const leave = (): void => {
+        signal.removeEventListener("abort", interrupt);
+        this.#listening.delete(leave);
+      };
       if (signal.aborted) return interrupt();
       signal.addEventListener("abort", interrupt, { once: true });
+      this.#listening.add(leave);
       begin(
         (value) => once(() => resolve(value)),
         (error) => once(() => reject(error)),
