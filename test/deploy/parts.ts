@@ -8,6 +8,7 @@ import { firewall } from "./firewall.ts";
 import { iam } from "./iam.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { npmPackage } from "./npm-package.ts";
+import { selfHosted } from "./self-hosted.ts";
 import { systemd } from "./systemd.ts";
 
 export const PARTS: readonly Part[] = [
@@ -20,4 +21,5 @@ export const PARTS: readonly Part[] = [
   kubernetes,
   iam,
   audit,
+  selfHosted,
 ];

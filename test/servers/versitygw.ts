@@ -13,14 +13,14 @@ import type { RealServer } from "./real-server.ts";
 import { Unsupported } from "./server.ts";
 
 const VERSION = "v1.8.0";
-const PROGRAM = join(installFolder("versitygw", VERSION), "versitygw");
+export const VERSITYGW = join(installFolder("versitygw", VERSION), "versitygw");
 
 export const versitygw: RealServer = {
   name: "versitygw",
   title: `versitygw ${VERSION.slice(1)}`,
-  install: () => installGoProgram("github.com/versity/versitygw/cmd/versitygw", VERSION, PROGRAM),
+  install: () => installGoProgram("github.com/versity/versitygw/cmd/versitygw", VERSION, VERSITYGW),
 
-  isInstalled: () => exists(PROGRAM),
+  isInstalled: () => exists(VERSITYGW),
 
   async launch(folder) {
     const owner = randomCredentials();
@@ -43,11 +43,11 @@ export const versitygw: RealServer = {
       "--private-ports",
       socket,
     ];
-    await startRecorded({ label: "iam", command: PROGRAM, args: iam, env, runFolder: folder });
+    await startRecorded({ label: "iam", command: VERSITYGW, args: iam, env, runFolder: folder });
     await waitForPort(iamPort, folder, "iam");
     const gateway = ["--quiet", "--port", `127.0.0.1:${port}`, "--region", REGION, "--iam-standalone-endpoint", socket];
     const posix = ["posix", "--versioning-dir", join(folder, "versions"), join(folder, "buckets")];
-    await startRecorded({ label: "gateway", command: PROGRAM, args: [...gateway, ...posix], env, runFolder: folder });
+    await startRecorded({ label: "gateway", command: VERSITYGW, args: [...gateway, ...posix], env, runFolder: folder });
     await waitForPort(port, folder, "gateway");
 
     const endpoint = `http://127.0.0.1:${port}`;

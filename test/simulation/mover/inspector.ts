@@ -106,7 +106,7 @@ export class Inspector implements VaultWatcher {
       for (const object of zone.versionsOf(objectKey)) {
         if (object.attributes.metadata.has("airlock") || digestOf(object.bytes) !== sha256) continue;
         // stored once more just as the first is released: the mover remembers its statement
-        const isRepeat = this.isArchived(objectKey, object.bytes) && !this.#vault?.recorded.has(sourceIdOf(object));
+        const isRepeat = this.isArchived(objectKey, object.bytes) && !this.#isRecorded(object);
         if (!isRepeat) this.violate(`the statement of ${objectKey} is released before it`);
       }
       return;
@@ -119,6 +119,15 @@ export class Inspector implements VaultWatcher {
     if (isAccountTaken && !book.isSigned(version.key, digestOf(version.bytes))) return;
     if (!this.isArchived(version.key, version.bytes))
       this.violate(`${sourceIdOf(version)} is released, and the vault has other bytes`);
+  }
+
+  /** Without versions, the same bytes stored once more are another source by their time alone. */
+  #isRecorded(object: ZoneVersion): boolean {
+    const entries = this.#vault?.recorded.get(sourceIdOf(object)) ?? [];
+    const seconds = (time: Date | string): number => Math.floor(new Date(time).getTime() / 1000);
+    return entries.some(
+      ({ source }) => source !== null && seconds(source.lastModified) === seconds(object.lastModified),
+    );
   }
 
   /** Whether these very bytes are in the vault under a name that the ledger gives for this key. */
