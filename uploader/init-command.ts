@@ -6,11 +6,13 @@ import { parseConfig } from "../shared/config/read-config.ts";
 import { AirlockError, toAirlockError } from "../shared/errors.ts";
 import { createFile, makeFolder, readSecretFile } from "../shared/files.ts";
 import { formatSigningKey, generateSigningKey, parseSigningKey, type SigningKey } from "../shared/keys.ts";
+import { newToken } from "../shared/names.ts";
 import { formatFindings } from "../shared/powers.ts";
 import { printable } from "../shared/printable.ts";
+import { openHostProbe } from "../shared/s3/host-probe.ts";
 import { describeExcess, proofForPrograms } from "./check-command.ts";
 import { proveKey, type KeyProof } from "./check-key.ts";
-import { readUploaderConfig, uploaderSchema, type UploaderConfig } from "./config.ts";
+import { CHECK_SET, readUploaderConfig, uploaderSchema, type UploaderConfig } from "./config.ts";
 import { openContext } from "./open-context.ts";
 import { policyOf } from "./policy.ts";
 import { sampleConfig, type SampleValues } from "./sample-config.ts";
@@ -80,6 +82,13 @@ export async function runInit(options: InitOptions, io: Io, owner: string): Prom
 async function tryKey(config: UploaderConfig, io: Io, owner: string): Promise<KeyProof | string> {
   const limit = AbortSignal.timeout(TRY_KEY_MS);
   try {
+    // no number of the sequence is spent on a key that can store nothing
+    await using probe = await openHostProbe(config.dropZone);
+    const begun = await probe.listPartsAndAbort(
+      `${config.host}/${CHECK_SET}/${newToken()}`,
+      AbortSignal.any([io.abort, limit]),
+    );
+    if (begun.listParts.verdict === "unknown") return begun.listParts.detail;
     await using opened = await openContext(
       config,
       owner,

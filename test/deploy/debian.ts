@@ -14,7 +14,7 @@ import { followReadme } from "./readme.ts";
 export const debian: Part = {
   name: "debian",
   async install() {
-    await installDebianPackages(["dpkg", "lintian", "man-db", "groff-base", "zsh"]);
+    await installDebianPackages(["dpkg", "lintian", "man-db", "groff-base", "zsh", "jq"]);
     await installDebianRoot();
   },
   async open(stack): Promise<readonly Claim[]> {

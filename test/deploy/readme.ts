@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { startS3Server, type Account, type S3Server } from "../s3-server/server.ts";
 import { until } from "../servers/processes.ts";
+import { runProgram } from "../servers/run-program.ts";
 import type { PolicyDocument, PolicyStatement } from "../servers/server.ts";
 import { root } from "../support/world.ts";
 import type { Machine } from "./debian-root.ts";
@@ -84,7 +85,7 @@ class Reader {
       const option = (name: string): string =>
         new RegExp(`--${name} (\\S+)`).exec(command)?.[1] ?? assert.fail(command);
       if (command.startsWith("jq ")) {
-        await this.#run(command);
+        await runProgram("sh", ["-ec", command], { cwd: join(this.#machine.folder, FOLDER) }); // the administrator's machine
       } else if (command.startsWith("aws s3api create-bucket ")) {
         const isLocked = command.endsWith("--object-lock-enabled-for-bucket");
         const account = isLocked ? this.#accounts.vault : this.#accounts.dropZone;

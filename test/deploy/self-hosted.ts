@@ -121,19 +121,27 @@ hosts: { web1: ["${publicKey}"] }
 `,
     ),
   );
-  await run("Server", "airlock-uploader --config /etc/airlock/airlock-uploader.yaml check");
+  for (const [name, program] of [
+    ["Server", "airlock-uploader"],
+    ["Vault box", "airlock-mover"],
+  ] as const) {
+    const said = await run(name, `${program} --config /etc/airlock/${program}.yaml check || test $? = 7`);
+    const excess = Array.from(said.matchAll(/EXCESS +(\S+)/g), ([, power]) => power);
+    assert.deepEqual(new Set(excess), new Set(["overwrite"]), said);
+  }
   await run(
     "Server",
     "echo important > note && airlock-uploader --config /etc/airlock/airlock-uploader.yaml put note --set notes",
   );
-  await run("Vault box", "airlock-mover --config /etc/airlock/airlock-mover.yaml check");
   await run("Vault box", "airlock-mover --config /etc/airlock/airlock-mover.yaml run --once");
   const operator = "airlock --config /etc/airlock/airlock.yaml";
   await run(
     "Vault box",
     `${operator} restore web1/notes --to /etc/airlock/restored --identity /etc/airlock/identity.txt`,
   );
-  await run("Vault box", `${operator} verify --read`);
+  const findings = await run("Vault box", `${operator} --json verify --read || test $? = 5`);
+  const codes = Array.from(findings.matchAll(/"code":"([\w-]+)"/g), ([, code]) => code);
+  assert.deepEqual(codes, ["lock-missing"], findings); // as the page says
   await run("Server", "cmp note /etc/airlock/restored/note");
   return `${count} blocks; what was put is restored`;
 

@@ -118,6 +118,19 @@ describe("airlock-uploader init", () => {
     });
   }
 
+  it("spends no number of the sequence on a key that can store nothing yet", async () => {
+    await using server = await startS3Server({ dir: join(folder, "store") });
+    const account = server.createAccount("drop-zone");
+    account.createBucket("acme-dropzone", { versioning: true });
+    const { accessKeyId, secretAccessKey } = account.createUser("web1");
+    env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const { exit, stderr } = await run("init", ...place(), "--recipient", RECIPIENT, "--endpoint", server.endpoint);
+    assert.equal(exit, 0, stderr);
+    assert.match(stderr, /could not be tried yet: .*403/);
+    const status = await run("--json", "status");
+    assert.equal((JSON.parse(status.stdout) as { sequence: { seq: number } }).sequence.seq, 0, status.stdout);
+  });
+
   it("refuses values for a configuration that is there", async () => {
     await run("init", ...place(), "--no-encrypt");
     const { exit, stderr } = await run("init", "--host", "web2");
