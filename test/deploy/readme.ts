@@ -142,7 +142,7 @@ export async function followReadme(machine: Machine, stack: AsyncDisposableStack
   // the night comes at once
   const dropIn = join(machine.folder, "etc/systemd/system/airlock-set@etc.timer.d");
   await mkdir(dropIn, { recursive: true });
-  await writeFile(join(dropIn, "soon.conf"), "[Timer]\nOnActiveSec=1s\nRandomizedDelaySec=0\n");
+  await writeFile(join(dropIn, "soon.conf"), "[Timer]\nOnActiveSec=1s\nAccuracySec=1s\nRandomizedDelaySec=0\n");
 
   const journalOf = (unit: string): Promise<string> => machine.run("journalctl", "--no-pager", "-n", "60", "-u", unit);
   for (const block of blocks) {
