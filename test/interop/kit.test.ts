@@ -71,6 +71,7 @@ interface Shell {
 async function type(line: string, { env, cwd }: Shell, answer = "", asks: RegExp | null = null): Promise<string> {
   const child = spawn("bash", ["-o", "pipefail", "-c", line], { env, cwd, stdio: ["pipe", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
+  child.stdin.on("error", () => undefined); // it may end without reading; its exit code tells whether that was right
   if (asks === null) child.stdin.end(answer);
   child.stdout.on("data", (chunk: Buffer) => {
     const former = stdout;
