@@ -3,7 +3,7 @@
  * they stand there, against two accounts on loopback. What an administrator does with `aws` is done in their terms.
  */
 import assert from "node:assert/strict";
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { startS3Server, type Account, type S3Server } from "../s3-server/server.ts";
@@ -150,6 +150,9 @@ export async function followReadme(machine: Machine, stack: AsyncDisposableStack
       const hasRun = await until(async () => /Finished/.test(await journalOf("airlock-set@etc")), 60_000);
       assert.ok(hasRun, await journalOf("airlock-set@etc"));
       await machine.run("cp", "-a", "/etc", "/opt/etc-as-backed-up");
+      // and no other one: reloading units, as installing a package does, would begin it again
+      await rm(dropIn, { recursive: true });
+      await machine.run("systemctl", "daemon-reload");
     }
     if (/^airlock ls/m.test(block.text)) {
       const count = async (): Promise<number> =>
