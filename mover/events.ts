@@ -109,11 +109,15 @@ export class Events {
       try {
         // one that is not known to answer, or known to have more, is asked for what it has
         const waits = this.isReachable && asks === 1;
-        const answers = await Promise.all(Array.from({ length: asks }, () => queue.receive(waits, signal)));
+        const answers = await Promise.allSettled(Array.from({ length: asks }, () => queue.receive(waits, signal)));
+        asks = 1;
+        // what one answer brought is not dropped because another failed: it would stay hidden for a while
+        const batches = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+        for (const message of batches.flat()) this.#enter(message, signal);
+        for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
         this.#noteReached();
-        for (const message of answers.flat()) this.#enter(message, signal);
         // whoever floods the queue is not to keep what another host says waiting in it
-        const isLong = answers.every(({ length }) => length === MAX_QUEUE_BATCH);
+        const isLong = batches.every(({ length }) => length === MAX_QUEUE_BATCH);
         asks = isLong && this.#hints < MAX_HINTS / 2 ? RECEIVES : 1;
         while (this.#hints >= MAX_HINTS && !signal.aborted) await this.#room.promise;
       } catch (thrown) {

@@ -161,7 +161,12 @@ export function makeEmptyFile(file: string): void {
 export function giveToOwnerOf(folder: string, descriptor: number): void {
   if (fstatSync(descriptor).uid !== 0) return;
   const { uid, gid } = statSync(folder);
-  if (uid !== 0) fchownSync(descriptor, uid, gid);
+  if (uid === 0) return;
+  try {
+    fchownSync(descriptor, uid, gid);
+  } catch (error) {
+    if (errorCode(error) !== "EPERM") throw error; // a root without CAP_CHOWN keeps what it made, and goes on with it
+  }
 }
 
 function isFolder(path: string): boolean {

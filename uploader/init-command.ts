@@ -35,9 +35,9 @@ export interface InitOptions {
 }
 
 /**
- * Makes what is not there yet and replaces nothing: configuration, key, state; proves what the
- * access key can do, where there is one already. Run again, it keeps both files and begins a new epoch, which is what a
- * host restored from a snapshot needs.
+ * Makes what is not there yet and replaces nothing: configuration, key, state; proves what the access key
+ * can do, where there is one already. Run again, it keeps both files and begins a new epoch, which is what a host restored
+ * from a snapshot needs.
  */
 export async function runInit(options: InitOptions, io: Io, owner: string): Promise<void> {
   const configFile = resolve(io.configFile);

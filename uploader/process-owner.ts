@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
-// oxlint-disable-next-line no-restricted-imports -- it signals nobody: 0 asks whether a process is there, as /proc is asked
-import { kill } from "node:process";
+import { getPriority } from "node:os";
+import { errorCode } from "../shared/files.ts";
 
 /** States of a process that is a zombie, or about to be gone; see proc(5). */
 const ENDED: ReadonlySet<string> = new Set(["Z", "X", "x"]);
+
+/** It has ended, or is another user's and not shown. */
+const UNSEEN: ReadonlySet<string> = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM"]);
 
 /**
  * Names one running process so that a later one can tell whether it is still there: a bare process id is soon
@@ -27,13 +30,16 @@ export function pidOf(owner: string): number {
   return Number(owner.split(":")[1]);
 }
 
-/** Another user's process, where /proc shows nobody but oneself (systemd's `ProtectProc=`, the mount's `hidepid`). */
+/**
+ * Another user's process, where /proc shows nobody but oneself (systemd's `ProtectProc=`, the mount's `hidepid`):
+ * getpriority(2) tells anybody whether it is there. An answer that does not tell is no end.
+ */
 function isHidden(pid: number): boolean {
   try {
-    kill(pid, 0);
-    return false; // one's own would have been shown: it ended in between
+    getPriority(pid);
+    return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return !(error instanceof Error && /\bESRCH\b/.test(error.message));
   }
 }
 
@@ -46,7 +52,7 @@ function readStat(pid: number): string | null {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) return null;
+    if (UNSEEN.has(errorCode(error) ?? "")) return null;
     throw error;
   }
 }
